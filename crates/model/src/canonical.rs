@@ -1,0 +1,142 @@
+//! The bytes a job's identity is hashed from.
+//!
+//! Equal values give equal bytes and different values different ones: every field is written in
+//! declaration order, numbers as eight little-endian bytes, texts behind their length, choices
+//! behind their number. All types are taken apart without `..`, so a new field does not compile
+//! until it is written here; any change of the bytes must raise [`VERSION`].
+
+use crate::{
+    AudioCodec, AudioSettings, BoundaryRule, Colour, Fingerprint, H264Contract, H264Profile,
+    Packaging, RateControl, Recipe, Rendition, Revision, Source, Time, VideoSettings,
+};
+
+/// Which encoding this is; part of the bytes.
+pub const VERSION: u64 = 1;
+
+/// The canonical bytes of `recipe` applied to `source`.
+pub fn encode(source: &Source, recipe: &Recipe) -> Vec<u8> {
+    let mut out = Encoder(b"segue job".to_vec());
+    out.number(VERSION);
+    out.source(source);
+    out.recipe(recipe);
+    out.0
+}
+
+struct Encoder(Vec<u8>);
+
+impl Encoder {
+    fn number(&mut self, value: u64) {
+        self.0.extend(value.to_le_bytes());
+    }
+
+    fn signed(&mut self, value: i64) {
+        self.0.extend(value.to_le_bytes());
+    }
+
+    fn text(&mut self, value: &str) {
+        self.number(value.len() as u64);
+        self.0.extend(value.as_bytes());
+    }
+
+    fn time(&mut self, value: Time) {
+        self.signed(value.num());
+        self.signed(value.den());
+    }
+
+    fn option<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
+        self.number(u64::from(value.is_some()));
+        if let Some(value) = value {
+            write(self, value);
+        }
+    }
+
+    fn source(&mut self, Source { url, fingerprint }: &Source) {
+        let Fingerprint { size, revision, head_tail } = fingerprint;
+        self.text(url);
+        self.number(*size);
+        match revision {
+            Revision::Mtime(nanos) => {
+                self.number(0);
+                self.signed(*nanos);
+            }
+            Revision::Etag(tag) => {
+                self.number(1);
+                self.text(tag);
+            }
+            Revision::Version(version) => {
+                self.number(2);
+                self.text(version);
+            }
+        }
+        self.0.extend(head_tail.0);
+    }
+
+    fn recipe(&mut self, recipe: &Recipe) {
+        let Recipe { boundaries, packaging, timestamp_offset, exact, renditions } = recipe;
+        let (rule, segment) = match boundaries {
+            BoundaryRule::Grid { segment } => (0, segment),
+            BoundaryRule::KeyframesGreedy { segment } => (1, segment),
+            BoundaryRule::KeyframesCumulative { segment } => (2, segment),
+        };
+        self.number(rule);
+        self.time(*segment);
+        self.number(match packaging {
+            Packaging::MpegTs => 0,
+            Packaging::Fmp4 => 1,
+        });
+        self.time(*timestamp_offset);
+        self.number(u64::from(*exact));
+        self.number(renditions.len() as u64);
+        for Rendition { name, video, audio } in renditions {
+            self.text(name);
+            self.option(video.as_ref(), Self::video);
+            self.option(audio.as_ref(), Self::audio);
+        }
+    }
+
+    fn video(&mut self, video: &VideoSettings) {
+        let VideoSettings { width, height, deinterlace, rate_control, preset, contract } = video;
+        self.number(u64::from(*width));
+        self.number(u64::from(*height));
+        self.number(u64::from(*deinterlace));
+        match rate_control {
+            RateControl::CappedQuality { crf, bitrate_max, buffer_ms } => {
+                self.number(0);
+                self.number(u64::from(*crf));
+                self.number(*bitrate_max);
+                self.number(u64::from(*buffer_ms));
+            }
+            RateControl::CappedBitrate { bitrate, bitrate_max, buffer_ms } => {
+                self.number(1);
+                self.number(*bitrate);
+                self.number(*bitrate_max);
+                self.number(u64::from(*buffer_ms));
+            }
+        }
+        self.text(preset);
+        let H264Contract { profile, level, reference_frames, reorder_depth, colour } = contract;
+        self.number(match profile {
+            H264Profile::Main => 0,
+            H264Profile::High => 1,
+        });
+        self.number(u64::from(*level));
+        self.number(u64::from(*reference_frames));
+        self.number(u64::from(*reorder_depth));
+        let Colour { full_range, primaries, transfer, matrix } = colour;
+        self.number(u64::from(*full_range));
+        self.text(primaries);
+        self.text(transfer);
+        self.text(matrix);
+    }
+
+    fn audio(&mut self, audio: &AudioSettings) {
+        let AudioSettings { stream, codec, bitrate, sample_rate, channels } = audio;
+        self.number(u64::from(*stream));
+        self.number(match codec {
+            AudioCodec::Aac => 0,
+        });
+        self.number(u64::from(*bitrate));
+        self.number(u64::from(*sample_rate));
+        self.number(u64::from(*channels));
+    }
+}

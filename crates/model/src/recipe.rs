@@ -1,0 +1,202 @@
+//! All that decides a segment's bytes besides the source.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{H264Contract, Time};
+
+/// How a source is made into HLS, with every choice made: the same recipe gives interchangeable
+/// segments wherever it is followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Where segments begin.
+    pub boundaries: BoundaryRule,
+    /// What a segment is a file of.
+    pub packaging: Packaging,
+    /// Added to every timestamp: players mistake small ones, and decode times start below zero.
+    pub timestamp_offset: Time,
+    /// Same bytes wherever it is made: single-threaded encoders and bit-exact arithmetic.
+    pub exact: bool,
+    /// What is listed; never empty.
+    pub renditions: Vec<Rendition>,
+}
+
+/// Where segments begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum BoundaryRule {
+    /// Every so many seconds, for encoded video.
+    Grid {
+        /// Seconds from one boundary to the next.
+        segment: Time,
+    },
+    /// At the first keyframe at least so long after the previous boundary.
+    KeyframesGreedy {
+        /// The least length of a segment.
+        segment: Time,
+    },
+    /// At the first keyframe at or after each multiple, as ffmpeg's hls muxer and Jellyfin cut.
+    KeyframesCumulative {
+        /// What the multiples are of.
+        segment: Time,
+    },
+}
+
+impl BoundaryRule {
+    /// The length it aims at.
+    pub fn segment(self) -> Time {
+        match self {
+            BoundaryRule::Grid { segment }
+            | BoundaryRule::KeyframesGreedy { segment }
+            | BoundaryRule::KeyframesCumulative { segment } => segment,
+        }
+    }
+}
+
+/// What a segment is a file of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Packaging {
+    /// MPEG transport stream, picture and sound in one file.
+    MpegTs,
+    /// CMAF fragmented MP4, picture and sound in files of their own.
+    Fmp4,
+}
+
+/// What one media playlist lists: one or more tracks muxed together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rendition {
+    /// Names its folder and playlist: letters, digits, `-` and `_`; unique in the recipe.
+    pub name: String,
+    /// Its picture.
+    pub video: Option<VideoSettings>,
+    /// Its sound.
+    pub audio: Option<AudioSettings>,
+}
+
+/// How a picture is made and encoded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VideoSettings {
+    /// Columns of square pixels, upright; even.
+    pub width: u32,
+    /// Rows of square pixels, upright; even.
+    pub height: u32,
+    /// Make one progressive frame from each pair of fields.
+    pub deinterlace: bool,
+    /// How many bits it may take.
+    pub rate_control: RateControl,
+    /// How hard the encoder tries: x264's names, `ultrafast` to `veryslow`.
+    pub preset: String,
+    /// What all encoders of this rendition keep to.
+    pub contract: H264Contract,
+}
+
+/// How many bits a picture may take. There is always a cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum RateControl {
+    /// Constant quality, capped.
+    CappedQuality {
+        /// x264's rate factor, 0 to 51; lower is better.
+        crf: u8,
+        /// Bits per second that the buffer is refilled with.
+        bitrate_max: u64,
+        /// The decoder buffer, in milliseconds of `bitrate_max`.
+        buffer_ms: u32,
+    },
+    /// An average to aim at, capped.
+    CappedBitrate {
+        /// Bits per second to aim at.
+        bitrate: u64,
+        /// Bits per second that the buffer is refilled with.
+        bitrate_max: u64,
+        /// The decoder buffer, in milliseconds of `bitrate_max`.
+        buffer_ms: u32,
+    },
+}
+
+impl RateControl {
+    /// Bits per second that the buffer is refilled with.
+    pub fn bitrate_max(self) -> u64 {
+        match self {
+            RateControl::CappedQuality { bitrate_max, .. }
+            | RateControl::CappedBitrate { bitrate_max, .. } => bitrate_max,
+        }
+    }
+
+    /// Bits per second over a whole film: what is aimed at, or the cap it stays below.
+    pub fn average(self) -> u64 {
+        match self {
+            RateControl::CappedQuality { bitrate_max, .. } => bitrate_max,
+            RateControl::CappedBitrate { bitrate, .. } => bitrate,
+        }
+    }
+
+    /// Bits that the decoder buffer holds.
+    pub fn buffer_bits(self) -> u64 {
+        match self {
+            RateControl::CappedQuality { bitrate_max, buffer_ms, .. }
+            | RateControl::CappedBitrate { bitrate_max, buffer_ms, .. } => {
+                bitrate_max * u64::from(buffer_ms) / 1000
+            }
+        }
+    }
+
+    /// The declared cap: bits that any one second may take.
+    ///
+    /// Each segment's encoder starts with a nearly full buffer, so a second may spend a buffer on
+    /// top of the refill.
+    pub fn peak(self) -> u64 {
+        self.bitrate_max() + self.buffer_bits()
+    }
+}
+
+/// How sound is encoded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AudioSettings {
+    /// Which stream of the container.
+    pub stream: u32,
+    /// What into.
+    pub codec: AudioCodec,
+    /// Bits per second.
+    pub bitrate: u32,
+    /// Samples per second.
+    pub sample_rate: u32,
+    /// 1, 2 or 6 (5.1).
+    pub channels: u32,
+}
+
+/// What sound is encoded into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AudioCodec {
+    /// AAC, low complexity.
+    Aac,
+}
+
+impl AudioCodec {
+    /// Samples in a packet.
+    pub fn frame_size(self) -> u32 {
+        match self {
+            AudioCodec::Aac => 1024,
+        }
+    }
+
+    /// Packets encoded and thrown away before a segment's first, so that the encoder has settled
+    /// (measured: AAC decodes exactly alike from 32 on).
+    pub fn pre_roll(self) -> u32 {
+        match self {
+            AudioCodec::Aac => 32,
+        }
+    }
+
+    /// The RFC 6381 codec string.
+    pub fn codec_string(self) -> &'static str {
+        match self {
+            AudioCodec::Aac => "mp4a.40.2",
+        }
+    }
+}
