@@ -1,1 +1,21 @@
-//! placeholder
+//! libav at work: describing a source, making a span of segments from it, and verifying HLS.
+//!
+//! Everything here is a function from bytes to bytes: sources are read through a [`ByteSource`] the
+//! caller opened, segments are handed out in memory, nothing is written, no clock is read and no
+//! process is started. Start at [`describe`] and [`span::run`].
+
+mod av;
+mod byte_source;
+mod describe;
+mod error;
+pub mod span;
+
+pub use byte_source::{ByteSource, Cancel, FileSource};
+pub use av::AvError;
+pub use error::Error;
+pub use describe::{describe, fingerprint};
+
+/// The last warnings and errors libav had in this process, oldest first: what a failure quotes.
+pub fn recent_log() -> Vec<String> {
+    av::log::recent()
+}

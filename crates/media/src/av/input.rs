@@ -1,0 +1,544 @@
+//! A container opened over a [`ByteSource`].
+
+use std::ffi::{CStr, c_int, c_void};
+use std::io;
+use std::ptr;
+
+use ffmpeg_next::ffi;
+use segue_model::{Orientation, Time};
+
+use super::{AvError, END, NO_TIMESTAMP, Packet, Parameters, check, message, owned_string, time};
+use crate::byte_source::{ByteSource, Cancel};
+use crate::error::{Blame, Error};
+
+/// One read of the caller's source; large, because sources may be far away.
+const BUFFER: usize = 256 * 1024;
+
+/// An opened container.
+pub(crate) struct Input {
+    context: *mut ffi::AVFormatContext,
+    io: *mut ffi::AVIOContext,
+    reader: Box<Reader>,
+}
+
+// SAFETY: owned by one holder at a time; the reader it points to is Send.
+unsafe impl Send for Input {}
+
+/// What libav calls back to.
+struct Reader {
+    source: Box<dyn ByteSource>,
+    position: u64,
+    cancel: Cancel,
+    /// libav only passes on a number: the error itself waits here.
+    failed: Option<io::Error>,
+    /// Answer zeros instead of reading: for when only an index is wanted.
+    blank: bool,
+}
+
+/// What a stream carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamKind {
+    Video,
+    Audio,
+    /// Subtitles, data, fonts, cover pictures.
+    Other,
+}
+
+/// Where to go on reading.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SeekTo {
+    /// The start of the file.
+    Start,
+    /// A keyframe of the stream at or before this tick.
+    Tick(u32, i64),
+    /// This byte.
+    Byte(u64),
+}
+
+/// One of a container's streams.
+pub(crate) struct Stream<'a> {
+    pub(crate) index: u32,
+    raw: &'a ffi::AVStream,
+}
+
+impl Input {
+    /// Opens a container and reads its headers. With `probe`, also reads and decodes as much as it
+    /// takes to know all streams.
+    pub(crate) fn open(
+        source: Box<dyn ByteSource>,
+        cancel: &Cancel,
+        probe: bool,
+    ) -> Result<Input, Error> {
+        super::log::install();
+        let reader = Box::new(Reader {
+            source,
+            position: 0,
+            cancel: cancel.clone(),
+            failed: None,
+            blank: false,
+        });
+        let mut input = Input { context: ptr::null_mut(), io: ptr::null_mut(), reader };
+        let opened = input.open_raw();
+        input.settle(opened, "this is not a media file that can be read")?;
+        if probe {
+            // SAFETY: the context is open.
+            let probed = unsafe { ffi::avformat_find_stream_info(input.context, ptr::null_mut()) };
+            input.settle(check(probed, "probe"), "the streams of this file cannot be read")?;
+        }
+        Ok(input)
+    }
+
+    fn open_raw(&mut self) -> Result<c_int, AvError> {
+        let opaque: *mut c_void = ptr::from_mut(self.reader.as_mut()).cast();
+        // SAFETY: the reader is boxed and lives as long as the contexts that point to it (see
+        // `drop`); libav owns the buffer from here on, through `io`.
+        unsafe {
+            let buffer = ffi::av_malloc(BUFFER).cast::<u8>();
+            assert!(!buffer.is_null(), "out of memory");
+            self.io = ffi::avio_alloc_context(
+                buffer,
+                BUFFER as c_int,
+                0,
+                opaque,
+                Some(on_read),
+                None,
+                Some(on_seek),
+            );
+            if self.reader.source.size().is_none() && !self.io.is_null() {
+                (*self.io).seekable = 0;
+            }
+            let mut context = ffi::avformat_alloc_context();
+            assert!(!self.io.is_null() && !context.is_null(), "out of memory");
+            (*context).pb = self.io;
+            // Pictures without timestamps of their own (AVI) get them from decode times.
+            (*context).flags |= (ffi::AVFMT_FLAG_CUSTOM_IO | ffi::AVFMT_FLAG_GENPTS) as c_int;
+            (*context).interrupt_callback =
+                ffi::AVIOInterruptCB { callback: Some(on_interrupt), opaque };
+            // Frees the context and nulls the pointer when it fails.
+            let code = ffi::avformat_open_input(
+                &mut context,
+                c"".as_ptr(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            );
+            self.context = context;
+            check(code, "open")
+        }
+    }
+
+    /// Turns libav's answer into ours: our own reader knows better why a read failed.
+    fn settle<T>(&mut self, answer: Result<T, AvError>, what: &str) -> Result<T, Error> {
+        if let Some(failed) = self.reader.failed.take() {
+            return Err(Error::Io(failed));
+        }
+        if answer.is_err() && self.reader.cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        answer.blame_source(what)
+    }
+
+    /// The next packet; `None` at the end. A file that breaks off ends where it does.
+    pub(crate) fn read(&mut self) -> Result<Option<Packet>, Error> {
+        if self.reader.cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let packet = Packet::new();
+        // SAFETY: the context is open and the packet blank.
+        let code = unsafe { ffi::av_read_frame(self.context, packet.0) };
+        let invalid = code == ffi::AVERROR_INVALIDDATA || code == ffi::AVERROR(ffi::EIO);
+        if code == END || (invalid && self.reader.failed.is_none()) {
+            return self.settle(Ok(None), "");
+        }
+        self.settle(check(code, "read"), "the source cannot be read on")?;
+        Ok(Some(packet))
+    }
+
+    /// Goes to a place; the next packet read is from there.
+    pub(crate) fn seek(&mut self, to: SeekTo) -> Result<(), Error> {
+        // SAFETY: the context is open; stream indices come from it.
+        let code = unsafe {
+            match to {
+                SeekTo::Start => {
+                    let forced = ffi::avformat_seek_file(
+                        self.context,
+                        -1,
+                        i64::MIN,
+                        i64::MIN + 1,
+                        i64::MIN + 1,
+                        0,
+                    );
+                    if forced >= 0 {
+                        forced
+                    } else {
+                        let flags = (ffi::AVSEEK_FLAG_BYTE | ffi::AVSEEK_FLAG_BACKWARD) as c_int;
+                        ffi::av_seek_frame(self.context, -1, 0, flags)
+                    }
+                }
+                SeekTo::Tick(stream, tick) => {
+                    let flags = ffi::AVSEEK_FLAG_BACKWARD as c_int;
+                    ffi::av_seek_frame(self.context, stream as c_int, tick, flags)
+                }
+                SeekTo::Byte(byte) => {
+                    let flags = ffi::AVSEEK_FLAG_BYTE as c_int;
+                    let byte = i64::try_from(byte).unwrap_or(i64::MAX);
+                    ffi::av_seek_frame(self.context, -1, byte, flags)
+                }
+            }
+        };
+        self.settle(check(code, "seek"), "the source cannot be read from the middle").map(|_| ())
+    }
+
+    /// libav's names of the container format.
+    pub(crate) fn format(&self) -> String {
+        // SAFETY: an open context has a format with a static name.
+        unsafe { owned_string((*(*self.context).iformat).name) }
+    }
+
+    /// How long the container says it is.
+    pub(crate) fn declared_duration(&self) -> Option<Time> {
+        // SAFETY: the context is open.
+        let micros = unsafe { (*self.context).duration };
+        (micros > 0 && micros != NO_TIMESTAMP).then(|| Time::new(micros, 1_000_000))
+    }
+
+    /// How many streams there are.
+    pub(crate) fn stream_count(&self) -> u32 {
+        // SAFETY: the context is open.
+        unsafe { (*self.context).nb_streams }
+    }
+
+    /// A stream by its index; `None` if there is no such stream.
+    pub(crate) fn stream(&self, index: u32) -> Option<Stream<'_>> {
+        if index >= self.stream_count() {
+            return None;
+        }
+        // SAFETY: the index is in range; streams live as long as the context.
+        let raw = unsafe { &**(*self.context).streams.add(index as usize) };
+        Some(Stream { index, raw })
+    }
+
+    /// All streams.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = Stream<'_>> {
+        (0..self.stream_count()).filter_map(|index| self.stream(index))
+    }
+
+    /// The video stream a player would show.
+    pub(crate) fn best_video(&self) -> Option<u32> {
+        let video = ffi::AVMediaType::AVMEDIA_TYPE_VIDEO;
+        // SAFETY: the context is open.
+        let found =
+            unsafe { ffi::av_find_best_stream(self.context, video, -1, -1, ptr::null_mut(), 0) };
+        let index = u32::try_from(found).ok()?;
+        self.stream(index).filter(|stream| stream.kind() == StreamKind::Video).map(|s| s.index)
+    }
+
+    /// Reads no streams but these.
+    pub(crate) fn keep_only(&mut self, wanted: &[u32]) {
+        self.set_discard(|index| {
+            if wanted.contains(&index) {
+                ffi::AVDiscard::AVDISCARD_DEFAULT
+            } else {
+                ffi::AVDiscard::AVDISCARD_ALL
+            }
+        });
+    }
+
+    /// Reads only the keyframes of one stream, as far as the container can tell them apart.
+    pub(crate) fn keep_only_keyframes(&mut self, wanted: u32) {
+        self.set_discard(|index| {
+            if index == wanted {
+                ffi::AVDiscard::AVDISCARD_NONKEY
+            } else {
+                ffi::AVDiscard::AVDISCARD_ALL
+            }
+        });
+    }
+
+    fn set_discard(&mut self, of: impl Fn(u32) -> ffi::AVDiscard) {
+        for index in 0..self.stream_count() {
+            // SAFETY: the index is in range.
+            unsafe { (**(*self.context).streams.add(index as usize)).discard = of(index) };
+        }
+    }
+
+    /// From now on zeros are read instead of the source's bytes. For containers whose headers hold
+    /// every packet's place and time (MP4), reading packets then costs no transfer.
+    pub(crate) fn read_blanks(&mut self) {
+        self.reader.blank = true;
+    }
+
+    /// The container's own index of a stream: (tick, byte, keyframe) in its order.
+    pub(crate) fn index_entries(&self, stream: u32) -> Vec<(i64, u64, bool)> {
+        if stream >= self.stream_count() {
+            return Vec::new();
+        }
+        // SAFETY: the index is in range; entries are copied before anything else is called.
+        unsafe {
+            let raw = *(*self.context).streams.add(stream as usize);
+            (0..ffi::avformat_index_get_entries_count(raw))
+                .filter_map(|at| ffi::avformat_index_get_entry(raw, at).as_ref())
+                .map(|entry| {
+                    let keyframe = entry.flags() & ffi::AVINDEX_KEYFRAME as c_int != 0;
+                    (entry.timestamp, entry.pos.max(0) as u64, keyframe)
+                })
+                .collect()
+        }
+    }
+
+    /// Tells libav where keyframes are, for a container that has no index of its own.
+    pub(crate) fn add_index(&mut self, stream: u32, entries: impl Iterator<Item = (i64, u64)>) {
+        if stream >= self.stream_count() {
+            return;
+        }
+        for (tick, byte) in entries {
+            let byte = i64::try_from(byte).unwrap_or(i64::MAX);
+            // SAFETY: the index is in range.
+            unsafe {
+                let raw = *(*self.context).streams.add(stream as usize);
+                ffi::av_add_index_entry(raw, byte, tick, 0, 0, ffi::AVINDEX_KEYFRAME as c_int);
+            }
+        }
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        // SAFETY: the context goes before the I/O it uses, that before the reader (a field, dropped
+        // last). libav may have replaced the buffer: free the one it holds now.
+        unsafe {
+            if !self.context.is_null() {
+                ffi::avformat_close_input(&mut self.context);
+            }
+            if !self.io.is_null() {
+                ffi::av_freep(ptr::from_mut(&mut (*self.io).buffer).cast());
+                ffi::avio_context_free(&mut self.io);
+            }
+        }
+    }
+}
+
+impl Stream<'_> {
+    fn codecpar(&self) -> &ffi::AVCodecParameters {
+        // SAFETY: streams of an open container have parameters.
+        unsafe { &*self.raw.codecpar }
+    }
+
+    pub(crate) fn kind(&self) -> StreamKind {
+        let cover = self.raw.disposition & ffi::AV_DISPOSITION_ATTACHED_PIC as c_int != 0;
+        match self.codecpar().codec_type {
+            ffi::AVMediaType::AVMEDIA_TYPE_VIDEO if !cover => StreamKind::Video,
+            ffi::AVMediaType::AVMEDIA_TYPE_AUDIO => StreamKind::Audio,
+            _ => StreamKind::Other,
+        }
+    }
+
+    pub(crate) fn is_default(&self) -> bool {
+        self.raw.disposition & ffi::AV_DISPOSITION_DEFAULT as c_int != 0
+    }
+
+    /// A copy of what a decoder must know.
+    pub(crate) fn parameters(&self) -> Result<Parameters, Error> {
+        let copy = Parameters::new();
+        // SAFETY: both are valid.
+        let code = unsafe { ffi::avcodec_parameters_copy(copy.0, self.raw.codecpar) };
+        check(code, "copy stream parameters").blame_worker("out of memory")?;
+        Ok(copy)
+    }
+
+    pub(crate) fn codec(&self) -> String {
+        // SAFETY: returns a static string for any id.
+        unsafe { owned_string(ffi::avcodec_get_name(self.codecpar().codec_id)) }
+    }
+
+    /// The four-character code of the container's entry.
+    pub(crate) fn codec_tag(&self) -> [u8; 4] {
+        self.codecpar().codec_tag.to_le_bytes()
+    }
+
+    pub(crate) fn has_decoder(&self) -> bool {
+        // SAFETY: a look-up by id.
+        unsafe { !ffi::avcodec_find_decoder(self.codecpar().codec_id).is_null() }
+    }
+
+    pub(crate) fn time_base(&self) -> Time {
+        time(self.raw.time_base).filter(|base| base.is_positive()).unwrap_or(Time::new(1, 90_000))
+    }
+
+    /// When its first frame is shown, in its ticks.
+    pub(crate) fn start_tick(&self) -> Option<i64> {
+        (self.raw.start_time != NO_TIMESTAMP).then_some(self.raw.start_time)
+    }
+
+    /// How many ticks it lasts, as far as the container says.
+    pub(crate) fn duration_ticks(&self) -> Option<i64> {
+        (self.raw.duration != NO_TIMESTAMP && self.raw.duration > 0).then_some(self.raw.duration)
+    }
+
+    /// Frames a second on average.
+    pub(crate) fn average_frame_rate(&self) -> Option<Time> {
+        time(self.raw.avg_frame_rate).filter(|rate| rate.is_positive())
+    }
+
+    /// The lowest rate that all timestamps seen fit.
+    pub(crate) fn base_frame_rate(&self) -> Option<Time> {
+        time(self.raw.r_frame_rate).filter(|rate| rate.is_positive())
+    }
+
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (self.codecpar().width.max(0) as u32, self.codecpar().height.max(0) as u32)
+    }
+
+    pub(crate) fn sample_aspect(&self) -> Option<Time> {
+        // The container's word goes before the codec's, as players do.
+        [self.raw.sample_aspect_ratio, self.codecpar().sample_aspect_ratio]
+            .into_iter()
+            .find_map(|ratio| time(ratio).filter(|ratio| ratio.is_positive()))
+    }
+
+    pub(crate) fn pixel_format(&self) -> c_int {
+        self.codecpar().format
+    }
+
+    pub(crate) fn profile(&self) -> c_int {
+        self.codecpar().profile
+    }
+
+    pub(crate) fn level(&self) -> c_int {
+        self.codecpar().level
+    }
+
+    pub(crate) fn field_order(&self) -> ffi::AVFieldOrder {
+        self.codecpar().field_order
+    }
+
+    /// Range, primaries, transfer and matrix, by libav's names.
+    pub(crate) fn colour(&self) -> segue_model::Colour {
+        let parameters = self.codecpar();
+        // SAFETY: the names are static; the values come from libav itself.
+        unsafe {
+            segue_model::Colour {
+                full_range: parameters.color_range == ffi::AVColorRange::AVCOL_RANGE_JPEG,
+                primaries: owned_string(ffi::av_color_primaries_name(parameters.color_primaries)),
+                transfer: owned_string(ffi::av_color_transfer_name(parameters.color_trc)),
+                matrix: owned_string(ffi::av_color_space_name(parameters.color_space)),
+            }
+        }
+    }
+
+    pub(crate) fn sample_rate(&self) -> u32 {
+        self.codecpar().sample_rate.max(0) as u32
+    }
+
+    pub(crate) fn channels(&self) -> u32 {
+        self.codecpar().ch_layout.nb_channels.max(0) as u32
+    }
+
+    pub(crate) fn channel_layout(&self) -> String {
+        let mut buffer = [0; 64];
+        // SAFETY: the buffer is as long as said and terminated by the call.
+        unsafe {
+            let layout = ptr::from_ref(&self.codecpar().ch_layout);
+            ffi::av_channel_layout_describe(layout, buffer.as_mut_ptr(), buffer.len());
+            owned_string(buffer.as_ptr())
+        }
+    }
+
+    /// Samples in a packet, if the codec fixes it.
+    pub(crate) fn frame_size(&self) -> u32 {
+        self.codecpar().frame_size.max(0) as u32
+    }
+
+    /// A metadata value.
+    pub(crate) fn metadata(&self, key: &CStr) -> Option<String> {
+        // SAFETY: the dictionary lives as long as the stream.
+        unsafe {
+            let entry = ffi::av_dict_get(self.raw.metadata, key.as_ptr(), ptr::null(), 0);
+            (!entry.is_null()).then(|| owned_string((*entry).value))
+        }
+    }
+
+    /// How to turn frames upright, from the container's display matrix.
+    pub(crate) fn orientation(&self) -> Orientation {
+        let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX;
+        let mut size = 0;
+        // SAFETY: side data of `size` bytes lives as long as the stream; a display matrix is nine
+        // 32-bit numbers.
+        let matrix: [i32; 9] = unsafe {
+            let data = ffi::av_stream_get_side_data(self.raw, kind, &mut size);
+            if data.is_null() || size < 36 {
+                return Orientation::default();
+            }
+            ptr::read_unaligned(data.cast())
+        };
+        let [a, b, _, c, d, ..] = matrix;
+        let mirrored = i64::from(a) * i64::from(d) - i64::from(b) * i64::from(c) < 0;
+        // With the mirroring undone first, what is left is a rotation.
+        let (a, b) = if mirrored { (-i64::from(a), -i64::from(b)) } else { (a.into(), b.into()) };
+        let degrees = (b as f64).atan2(a as f64).to_degrees();
+        Orientation { quarter_turns: (degrees / 90.0).round().rem_euclid(4.0) as u8, mirrored }
+    }
+}
+
+unsafe extern "C" fn on_read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -> c_int {
+    // SAFETY: `opaque` is the boxed reader given in `open_raw`, used by nobody else during a call;
+    // the buffer has room for `length` bytes.
+    let (reader, buffer) = unsafe {
+        (&mut *opaque.cast::<Reader>(), std::slice::from_raw_parts_mut(buffer, length.max(0) as usize))
+    };
+    if reader.cancel.is_cancelled() {
+        return ffi::AVERROR_EXIT;
+    }
+    let read = if reader.blank {
+        let left = reader.source.size().unwrap_or(0).saturating_sub(reader.position);
+        let length = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        buffer[..length].fill(0);
+        Ok(length)
+    } else {
+        reader.source.read_at(buffer, reader.position)
+    };
+    match read {
+        // 0 would make libav ask again.
+        Ok(0) => END,
+        Ok(length) => {
+            reader.position += length as u64;
+            length as c_int
+        }
+        Err(error) => {
+            reader.failed = Some(error);
+            ffi::AVERROR(ffi::EIO)
+        }
+    }
+}
+
+unsafe extern "C" fn on_seek(opaque: *mut c_void, offset: i64, whence: c_int) -> i64 {
+    // SAFETY: as in `on_read`.
+    let reader = unsafe { &mut *opaque.cast::<Reader>() };
+    let Some(size) = reader.source.size() else { return i64::from(ffi::AVERROR(ffi::ENOSYS)) };
+    if whence & ffi::AVSEEK_SIZE as c_int != 0 {
+        return i64::try_from(size).unwrap_or(i64::MAX);
+    }
+    let base = match whence & 3 {
+        ffi::SEEK_SET => 0,
+        ffi::SEEK_CUR => reader.position,
+        ffi::SEEK_END => size,
+        _ => return i64::from(ffi::AVERROR(ffi::EINVAL)),
+    };
+    match base.checked_add_signed(offset) {
+        Some(position) if i64::try_from(position).is_ok() => {
+            reader.position = position;
+            position as i64
+        }
+        _ => i64::from(ffi::AVERROR(ffi::EINVAL)),
+    }
+}
+
+unsafe extern "C" fn on_interrupt(opaque: *mut c_void) -> c_int {
+    // SAFETY: as in `on_read`; only the shared flag is looked at.
+    let reader = unsafe { &*opaque.cast::<Reader>() };
+    c_int::from(reader.cancel.is_cancelled())
+}
+
+/// libav's words for an error code that a caller has met.
+pub(crate) fn words(error: &AvError) -> String {
+    message(error.code())
+}

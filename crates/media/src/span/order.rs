@@ -1,0 +1,64 @@
+//! What a span is told, and what it says.
+
+use segue_model::{Job, SegmentId, Span, Time};
+use serde::{Deserialize, Serialize};
+
+/// Which segments to make, of which renditions, with how much of the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpanOrder {
+    /// The job they belong to.
+    pub job: Job,
+    /// Which segments.
+    pub span: Span,
+    /// Indices into the recipe's renditions, rising; they share one decode.
+    pub renditions: Vec<u32>,
+    /// Threads for each decoder and encoder; 0 for as many as the machine has cores.
+    pub threads: u32,
+}
+
+/// What a span says while it runs, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpanEvent {
+    /// Something was done since the last event: silence means that it hangs.
+    Progress(Progress),
+    /// A rendition's init section (fMP4 only), before its first segment.
+    Init {
+        /// Index into the recipe's renditions.
+        rendition: u32,
+        /// The whole section.
+        bytes: Vec<u8>,
+    },
+    /// A segment is ready. Segments of a rendition come in rising order.
+    Segment {
+        /// Which one.
+        id: SegmentId,
+        /// The whole file.
+        bytes: Vec<u8>,
+    },
+}
+
+/// How far a span is; counts from its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Packets read.
+    pub packets: u64,
+    /// Frames given to encoders, of the first rendition.
+    pub frames: u64,
+}
+
+/// What a finished span has to tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpanReport {
+    /// Frames encoded, of the first rendition.
+    pub frames: u64,
+    /// Frames and packets that the decoders complained about.
+    pub damaged: u64,
+    /// By how much the source ended before the timeline does: that much is a held picture and
+    /// silence.
+    pub short_by: Option<Time>,
+    /// The decoders' last words, if they had any.
+    pub log: Vec<String>,
+}
