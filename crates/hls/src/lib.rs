@@ -1,1 +1,13 @@
-//! placeholder
+//! Where a film is cut, what its objects are called and what its playlists say, as pure functions
+//! of a job: any process renders the same bytes, with no coordination.
+//!
+//! Nothing here does I/O, reads a clock or knows libav. Start at [`timeline`] for the cuts and at
+//! [`playlist`] for what a player reads.
+
+mod bandwidth;
+mod boundaries;
+pub mod keys;
+mod language;
+pub mod playlist;
+
+pub use boundaries::{BoundaryError, timeline};

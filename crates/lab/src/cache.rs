@@ -23,12 +23,7 @@ pub fn directory() -> &'static Path {
 /// The path of `<name>-<hash of recipe>.<extension>`, which `make` writes if it is not there.
 ///
 /// `recipe` must hold everything the bytes depend on besides ffmpeg's version.
-pub(crate) fn kept(
-    name: &str,
-    extension: &str,
-    recipe: &str,
-    make: impl FnOnce(&Path),
-) -> PathBuf {
+pub(crate) fn kept(name: &str, extension: &str, recipe: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let hash = hash(&format!("{}\n{recipe}", ffmpeg_version()));
     let stem = format!("{name}-{hash:016x}");
     let path = directory().join(format!("{stem}.{extension}"));
@@ -38,7 +33,8 @@ pub(crate) fn kept(
     let lock_path = directory().join(format!("{stem}.lock"));
     let lock = File::create(&lock_path)
         .unwrap_or_else(|error| panic!("cannot create {}: {error}", lock_path.display()));
-    lock.lock().unwrap_or_else(|error| panic!("cannot lock {}: {error}", lock_path.display()));
+    lock.lock()
+        .unwrap_or_else(|error| panic!("cannot lock {}: {error}", lock_path.display()));
     if !path.exists() {
         // The lock's holder is alone, so a leftover of a killed process is simply overwritten.
         let part = directory().join(format!("{stem}.part.{extension}"));

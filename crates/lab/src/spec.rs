@@ -100,42 +100,58 @@ impl SourceSpec {
     /// # Panics
     /// When ffmpeg is missing or refuses.
     pub fn path(&self) -> PathBuf {
+        let recipe = match &self.make {
+            Make::Text(content) => (*content).to_owned(),
+            // Paths of other sources hold their hashes, so a change there remakes this.
+            Make::Ffmpeg(arguments) => arguments
+                .split_whitespace()
+                .map(resolved)
+                .map(named)
+                .collect::<Vec<_>>()
+                .join(" "),
+        };
+        kept(self.name, self.extension, &recipe, |part| {
+            self.make_at(part)
+        })
+    }
+
+    /// Makes the file anew in a place of the caller's, whose extension should be the source's.
+    ///
+    /// # Panics
+    /// When ffmpeg is missing or refuses.
+    pub fn make_at(&self, path: &Path) {
         match &self.make {
-            Make::Text(content) => kept(self.name, self.extension, content, |part| {
-                fs::write(part, content).expect("the laboratory is writable");
-            }),
+            Make::Text(content) => fs::write(path, content)
+                .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display())),
             Make::Ffmpeg(arguments) => {
-                // Paths of other sources hold their hashes, so a change there remakes this.
-                let words: Vec<String> = arguments.split_whitespace().map(resolved).collect();
-                let recipe = words.iter().map(|word| file_name(word)).collect::<Vec<_>>().join(" ");
-                kept(self.name, self.extension, &recipe, |part| {
-                    run(crate::ffmpeg()
-                        .args(["-v", "error", "-y", "-filter_threads", "1"])
-                        .args(&words)
-                        // One thread and no stamps of date or version: the same bytes each time.
-                        .args(["-threads", "1", "-fflags", "+bitexact"])
-                        .args(["-flags:v", "+bitexact", "-flags:a", "+bitexact"])
-                        .arg(part));
-                })
+                run(crate::ffmpeg()
+                    .args(["-v", "error", "-y", "-filter_threads", "1"])
+                    .args(arguments.split_whitespace().map(resolved))
+                    // One thread and no stamps of date or version: the same bytes each time.
+                    .args(["-threads", "1", "-fflags", "+bitexact"])
+                    .args(["-flags:v", "+bitexact", "-flags:a", "+bitexact"])
+                    .arg(path));
             }
         }
     }
 }
 
 fn resolved(word: &str) -> String {
-    match word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+    match word
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+    {
         Some(name) => source(name).to_string_lossy().into_owned(),
         None => word.to_owned(),
     }
 }
 
 /// Where the laboratory lies must not decide what a file in it is called.
-fn file_name(word: &str) -> &str {
-    let path = Path::new(word);
-    if path.is_absolute() {
-        path.file_name().and_then(|name| name.to_str()).unwrap_or(word)
-    } else {
-        word
+fn named(word: String) -> String {
+    let path = Path::new(&word);
+    match path.file_name() {
+        Some(name) if path.is_absolute() => name.to_string_lossy().into_owned(),
+        _ => word,
     }
 }
 
@@ -149,8 +165,17 @@ impl SourceSpec {
             "mpg" => "mpeg",
             other => other,
         };
-        let expect = Expect { container, ..Expect::default() };
-        Self { name, special, expect, extension, make: Make::Text("") }
+        let expect = Expect {
+            container,
+            ..Expect::default()
+        };
+        Self {
+            name,
+            special,
+            expect,
+            extension,
+            make: Make::Text(""),
+        }
     }
 
     pub(crate) fn ffmpeg(mut self, arguments: impl Into<String>) -> Self {
@@ -199,7 +224,11 @@ impl ExpectedVideo {
     }
 
     pub(crate) fn variable(self, end: f64) -> Self {
-        Self { rate: Rate::Variable, end, ..self }
+        Self {
+            rate: Rate::Variable,
+            end,
+            ..self
+        }
     }
 }
 

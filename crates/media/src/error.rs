@@ -55,6 +55,13 @@ impl Error {
     }
 }
 
+/// libav failing where no stream is to blame: memory, mostly.
+impl From<AvError> for Error {
+    fn from(cause: AvError) -> Error {
+        Error::Worker { what: cause.to_string(), cause: None }
+    }
+}
+
 /// Puts the blame on whoever an operation concerns.
 pub(crate) trait Blame<T> {
     /// The source is at fault.

@@ -6,6 +6,7 @@
 
 mod av;
 mod byte_source;
+mod contract;
 mod describe;
 mod error;
 pub mod span;

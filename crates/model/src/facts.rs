@@ -63,12 +63,15 @@ pub struct VideoFacts {
 impl VideoFacts {
     /// The size in square pixels as a viewer sees it, after rotation; never zero.
     pub fn display_size(&self) -> (u32, u32) {
-        let square = Time::from_secs(i64::from(self.width)) * self.sample_aspect;
-        let (width, height) = if self.sample_aspect >= Time::from_secs(1) {
+        // libav says 0 where a container does not say: almost always square.
+        let known = self.sample_aspect.is_positive();
+        let sample_aspect = if known { self.sample_aspect } else { Time::from_secs(1) };
+        let square = Time::from_secs(i64::from(self.width)) * sample_aspect;
+        let (width, height) = if sample_aspect >= Time::from_secs(1) {
             (square.round(), i64::from(self.height))
         } else {
             // Narrow pixels: keep every column and stretch the rows, as no detail is lost then.
-            let rows = Time::from_secs(i64::from(self.height)) / self.sample_aspect;
+            let rows = Time::from_secs(i64::from(self.height)) / sample_aspect;
             (i64::from(self.width), rows.round())
         };
         let size = (width.clamp(1, 65_535) as u32, height.clamp(1, 65_535) as u32);
@@ -100,9 +103,29 @@ pub struct AudioFacts {
     pub start: Time,
     /// When its last sample has sounded.
     pub end: Time,
-    /// Samples in each packet, where all have the same number: timestamps that a container has
-    /// rounded are put back on this grid.
-    pub frame_size: Option<u32>,
+    /// Where packets begin, if all hold the same number of samples: timestamps that a container
+    /// has rounded are put back on this grid.
+    pub grid: Option<SampleGrid>,
+    /// Whether libav can decode it here.
+    pub decodable: bool,
+}
+
+/// The row of equally long packets that a sound track is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SampleGrid {
+    /// Samples in a packet; never zero.
+    pub frame_size: u32,
+    /// A sample, counted from job time 0 at the source's rate, at which a packet begins.
+    pub origin: i64,
+}
+
+impl SampleGrid {
+    /// The packet start nearest to `sample`.
+    pub fn nearest(&self, sample: i64) -> i64 {
+        let size = i64::from(self.frame_size.max(1));
+        self.origin + (sample - self.origin + size / 2).div_euclid(size) * size
+    }
 }
 
 /// How to turn a decoded frame upright: first mirrored left to right, then turned clockwise.

@@ -20,7 +20,8 @@ mod timeline;
 pub use clock::FrameClock;
 pub use contract::{H264Contract, H264Profile, h264_level};
 pub use facts::{
-    AudioFacts, Colour, FieldOrder, FrameRate, KeyframeIndex, Orientation, SourceFacts, VideoFacts,
+    AudioFacts, Colour, FieldOrder, FrameRate, KeyframeIndex, Orientation, SampleGrid, SourceFacts,
+    VideoFacts,
 };
 pub use failure::{FailureClass, SpanFailure};
 pub use job::{Job, JobId};

@@ -1,5 +1,7 @@
 //! What a caller asks for, and the recipe that follows once the source is known.
 
+use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::{
@@ -137,6 +139,17 @@ pub enum RequestError {
         /// What there is, for a person.
         available: String,
     },
+    /// libav has no decoder for the track.
+    #[error(
+        "stream {stream} holds {codec} sound, which cannot be decoded here: choose another with \
+         --audio-stream, or leave sound out with --no-audio"
+    )]
+    Undecodable {
+        /// Which stream.
+        stream: u32,
+        /// libav's name of its codec.
+        codec: String,
+    },
     /// Segment length out of range.
     #[error("a segment length of {0} s is not possible: ask for 0.5 to 30 seconds")]
     SegmentLength(Time),
@@ -175,8 +188,24 @@ impl FromStr for RenditionRequest {
             let (width, height) = size.split_once('x').ok_or_else(malformed)?;
             Sizing::Within(digits(width)?, digits(height)?)
         };
-        let side_ok = |side: u32| (16..=8192).contains(&side);
-        let sane = match sizing {
+        let bitrate = match bitrate {
+            None => None,
+            Some(bitrate) => Some(parse_bitrate(bitrate).ok_or_else(malformed)?),
+        };
+        let request = RenditionRequest { sizing, bitrate };
+        request.check(text)?;
+        Ok(request)
+    }
+}
+
+/// Columns and rows that a picture may have.
+const SIDES: RangeInclusive<u32> = 16..=8192;
+
+impl RenditionRequest {
+    /// Whether an encoder takes it; `text` is what to call it if not.
+    fn check(self, text: &str) -> Result<(), RequestError> {
+        let side_ok = |side: u32| SIDES.contains(&side);
+        let sane = match self.sizing {
             Sizing::Source => true,
             Sizing::Rows(rows) => side_ok(rows),
             Sizing::Within(width, height) => side_ok(width) && side_ok(height),
@@ -184,17 +213,27 @@ impl FromStr for RenditionRequest {
         if !sane {
             return Err(RequestError::Size(text.to_owned()));
         }
-        let bitrate = match bitrate {
-            None => None,
-            Some(bitrate) => {
-                let bits = parse_bitrate(bitrate).ok_or_else(malformed)?;
-                if !(50_000..=200_000_000).contains(&bits) {
-                    return Err(RequestError::Bitrate(text.to_owned()));
-                }
-                Some(bits)
+        match self.bitrate {
+            Some(bits) if !(50_000..=200_000_000).contains(&bits) => {
+                Err(RequestError::Bitrate(text.to_owned()))
             }
-        };
-        Ok(RenditionRequest { sizing, bitrate })
+            _ => Ok(()),
+        }
+    }
+}
+
+/// As [`RenditionRequest::from_str`] reads it.
+impl fmt::Display for RenditionRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.sizing {
+            Sizing::Source => f.write_str("source")?,
+            Sizing::Rows(rows) => write!(f, "{rows}p")?,
+            Sizing::Within(width, height) => write!(f, "{width}x{height}")?,
+        }
+        match self.bitrate {
+            Some(bits) => write!(f, "@{bits}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -205,8 +244,9 @@ pub fn parse_bitrate(text: &str) -> Option<u64> {
         b'm' | b'M' => (&text[..text.len() - 1], 1_000_000),
         _ => (text, 1),
     };
-    let value = number.parse::<Time>().ok()? * scale;
-    u64::try_from(value.round()).ok().filter(|bits| *bits > 0)
+    // A time may be a fraction; a bit rate is written with decimals.
+    let value = number.parse::<Time>().ok().filter(|_| !number.contains('/'))? * scale;
+    u64::try_from(value.round()).ok()
 }
 
 impl JobRequest {
@@ -268,7 +308,11 @@ impl JobRequest {
         let asked = if self.renditions.is_empty() { &source[..] } else { &self.renditions };
         let mut ladder: Vec<Rendition> = Vec::new();
         for request in asked {
+            request.check(&request.to_string())?;
             let settings = self.video(request, video)?;
+            if ladder.iter().any(|rung| rung.video.as_ref() == Some(&settings)) {
+                return Err(RequestError::Twice(request.to_string()));
+            }
             let rows = settings.width.min(settings.height);
             let mut name = format!("{rows}p");
             if ladder.iter().any(|rung| rung.name == name) {
@@ -289,6 +333,9 @@ impl JobRequest {
     ) -> Result<VideoSettings, RequestError> {
         let source = facts.display_size();
         let (width, height) = fit(source, request.sizing);
+        if !SIDES.contains(&width) || !SIDES.contains(&height) {
+            return Err(RequestError::Size(request.to_string()));
+        }
         let grown = width > source.0.max(16) + 1 || height > source.1.max(16) + 1;
         if grown && !self.upscale {
             let (source_width, source_height) = source;
@@ -369,6 +416,10 @@ impl AudioRequest {
             },
         };
         let Some(track) = chosen else { return Ok(None) };
+        if !track.decodable {
+            let codec = track.codec.clone();
+            return Err(RequestError::Undecodable { stream: track.stream, codec });
+        }
         let channels = match (self.channels, track.channels) {
             (_, 0 | 1) => 1,
             (ChannelRequest::Stereo, _) => 2,

@@ -26,6 +26,9 @@ impl Time {
     /// Zero seconds.
     pub const ZERO: Time = Time { num: 0, den: 1 };
 
+    /// Half a second.
+    pub const HALF: Time = Time { num: 1, den: 2 };
+
     /// `num / den` seconds.
     ///
     /// # Panics
@@ -67,14 +70,13 @@ impl Time {
 
     /// How many ticks of `rate` per second this is, rounded to the nearest (halves away from zero).
     pub fn to_ticks(self, rate: i64) -> i64 {
-        (self * Time::from_secs(rate)).round()
+        // Not by way of a product of times: one of many ticks may have lost its fraction.
+        clamp(nearest(i128::from(self.num) * i128::from(rate), i128::from(self.den)))
     }
 
     /// The nearest integer, halves away from zero.
     pub fn round(self) -> i64 {
-        let (num, den) = (i128::from(self.num), i128::from(self.den));
-        let half_up = (num.abs() * 2 + den) / (den * 2);
-        clamp(if num < 0 { -half_up } else { half_up })
+        clamp(nearest(i128::from(self.num), i128::from(self.den)))
     }
 
     /// The largest integer not above.
@@ -124,6 +126,12 @@ impl Time {
             }
         }
     }
+}
+
+/// `num / den` (positive) to the nearest integer, halves away from zero.
+fn nearest(num: i128, den: i128) -> i128 {
+    let (whole, rest) = (num / den, num % den);
+    if rest.abs() * 2 >= den { whole + num.signum() } else { whole }
 }
 
 fn clamp(value: i128) -> i64 {

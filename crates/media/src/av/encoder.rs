@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_int};
 use std::ptr;
 
 use ffmpeg_next::ffi;
-use segue_model::{AudioSettings, RateControl, Time, VideoSettings};
+use segue_model::{AudioSettings, H264Profile, RateControl, Time, VideoSettings};
 
 use super::memory::Dictionary;
 use super::{AGAIN, AvError, END, EncodedPacket, Frame, Packet, Parameters, c_string, check, rational};
@@ -130,6 +130,10 @@ impl VideoEncoder {
         if matches!(video.preset.as_str(), "slow" | "slower" | "veryslow") {
             x264.push(format!("ref={}", contract.reference_frames));
         }
+        if contract.profile == H264Profile::High {
+            // The fastest preset would otherwise make another profile than players were told.
+            x264.push("8x8dct=1".to_owned());
+        }
         if *exact {
             x264.push("cpu-independent=1".to_owned());
         }
@@ -189,6 +193,14 @@ fn set_colour(context: &mut ffi::AVCodecContext, colour: &segue_model::Colour) {
     }
 }
 
+impl Drop for AudioEncoder {
+    fn drop(&mut self) {
+        // What lies beyond a segment's window is thrown away; without a flush libav warns of it.
+        // A failure here changes nothing that was given out.
+        drop(self.encoder.encode(None));
+    }
+}
+
 /// libav's AAC encoder. Its ticks are samples.
 pub(crate) struct AudioEncoder {
     encoder: Encoder,
@@ -220,11 +232,6 @@ impl AudioEncoder {
     /// Samples in each frame it takes.
     pub(crate) fn frame_size(&self) -> usize {
         self.frame_size
-    }
-
-    /// How many samples before the first one its packets begin.
-    pub(crate) fn priming(&mut self) -> i64 {
-        i64::from(self.encoder.context().initial_padding)
     }
 
     pub(crate) fn parameters(&self) -> Result<Parameters, AvError> {

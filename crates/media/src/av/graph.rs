@@ -22,11 +22,12 @@ unsafe impl Send for Graph {}
 
 impl Graph {
     /// Builds `description` (libav's filter language) for frames like `first`, whose timestamps
-    /// count in `time_base`.
+    /// count in `time_base`. `threads`: 0 for as many as the machine has cores.
     pub(crate) fn new(
         first: &Frame,
         time_base: Time,
         description: &str,
+        threads: u32,
         exact: bool,
     ) -> Result<Graph, AvError> {
         let ((width, height), format) = (first.size(), first.format());
@@ -45,6 +46,7 @@ impl Graph {
             assert!(!raw.is_null(), "out of memory");
             let mut graph =
                 Graph { graph: raw, entry: ptr::null_mut(), exit: ptr::null_mut(), input };
+            (*raw).nb_threads = threads as c_int;
             if exact {
                 let flags = c"flags=bicubic+accurate_rnd+full_chroma_int+bitexact";
                 (*raw).scale_sws_opts = ffi::av_strdup(flags.as_ptr());

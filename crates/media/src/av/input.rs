@@ -7,7 +7,7 @@ use std::ptr;
 use ffmpeg_next::ffi;
 use segue_model::{Orientation, Time};
 
-use super::{AvError, END, NO_TIMESTAMP, Packet, Parameters, check, message, owned_string, time};
+use super::{AvError, END, NO_TIMESTAMP, Packet, Parameters, check, owned_string, time};
 use crate::byte_source::{ByteSource, Cancel};
 use crate::error::{Blame, Error};
 
@@ -186,6 +186,11 @@ impl Input {
             }
         };
         self.settle(check(code, "seek"), "the source cannot be read from the middle").map(|_| ())
+    }
+
+    /// How many bytes the source has.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.reader.source.size()
     }
 
     /// libav's names of the container format.
@@ -536,9 +541,4 @@ unsafe extern "C" fn on_interrupt(opaque: *mut c_void) -> c_int {
     // SAFETY: as in `on_read`; only the shared flag is looked at.
     let reader = unsafe { &*opaque.cast::<Reader>() };
     c_int::from(reader.cancel.is_cancelled())
-}
-
-/// libav's words for an error code that a caller has met.
-pub(crate) fn words(error: &AvError) -> String {
-    message(error.code())
 }

@@ -50,6 +50,9 @@ owned!(
 // SAFETY: nothing changes through a shared reference.
 unsafe impl Sync for Parameters {}
 
+// SAFETY: as above; what `share` counts is counted atomically.
+unsafe impl Sync for Frame {}
+
 impl Frame {
     /// Another reference to the same data.
     pub(crate) fn share(&self) -> Result<Frame, AvError> {
@@ -147,6 +150,14 @@ impl Frame {
 }
 
 impl Packet {
+    /// Another reference to the same data.
+    pub(crate) fn share(&self) -> Result<Packet, AvError> {
+        let copy = Packet::new();
+        // SAFETY: both packets are valid; the copy is blank.
+        check(unsafe { ffi::av_packet_ref(copy.0, self.0) }, "share a packet")?;
+        Ok(copy)
+    }
+
     pub(super) fn raw(&self) -> &ffi::AVPacket {
         // SAFETY: allocated and not yet freed.
         unsafe { &*self.0 }

@@ -37,10 +37,6 @@ impl AvError {
     pub(crate) const fn new(doing: &'static str, code: c_int) -> AvError {
         AvError { doing, code }
     }
-
-    pub(crate) fn code(&self) -> c_int {
-        self.code
-    }
 }
 
 const AGAIN: c_int = ffi::AVERROR(ffi::EAGAIN);
@@ -75,6 +71,15 @@ unsafe fn owned_string(text: *const c_char) -> String {
     }
     // SAFETY: as the caller promises.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+/// libav's name of a pixel format.
+pub(crate) fn pixel_format_name(format: c_int) -> String {
+    // SAFETY: the number comes from libav; the name is static, null for none.
+    unsafe {
+        let format = std::mem::transmute::<c_int, ffi::AVPixelFormat>(format);
+        owned_string(ffi::av_get_pix_fmt_name(format))
+    }
 }
 
 fn rational(time: Time) -> ffi::AVRational {

@@ -1,22 +1,11 @@
-//! What a source is.
+//! Telling one state of a source from another.
 
-use segue_model::{Fingerprint, Hash, Revision, SourceFacts};
+use segue_model::{Fingerprint, Hash, Revision};
 
-use crate::{ByteSource, Cancel, Error};
-
-/// Finds out everything that planning and encoding need to know of a source.
-///
-/// Reads headers, the index and the end; the whole file only where it has no index.
-pub fn describe(source: Box<dyn ByteSource>, cancel: &Cancel) -> Result<SourceFacts, Error> {
-    let _ = (source, cancel);
-    Err(Error::worker("being written"))
-}
+use crate::{ByteSource, Error};
 
 /// Tells this state of a source from others: its size, `revision`, and a hash of both ends.
-pub fn fingerprint(
-    source: &mut dyn ByteSource,
-    revision: Revision,
-) -> Result<Fingerprint, Error> {
+pub fn fingerprint(source: &mut dyn ByteSource, revision: Revision) -> Result<Fingerprint, Error> {
     let size = source.size().ok_or_else(|| Error::source("a stream has no fingerprint"))?;
     let sample = Fingerprint::SAMPLE;
     let mut bytes = read_range(source, 0, size.min(2 * sample))?;

@@ -1,0 +1,118 @@
+//! Decides where a film is cut into segments. Never looks at media: duration and keyframes come
+//! in as exact times on the job's axis. Start at [`timeline`].
+//!
+//! The cumulative rule is the one of ffmpeg's hls muxer (`hls_write_packet`: a cut needs a video
+//! keyframe whose distance from the stream's start is at least `hls_time` times the number of the
+//! segment being written) and of Jellyfin's `ComputeSegments`, which must agree because Jellyfin
+//! writes the playlist before ffmpeg has made the segments. Where targets fall behind, after a
+//! long gap between keyframes, both cut at every keyframe until they have caught up, and so do we.
+//! What is left to differ:
+//! - ffmpeg counts from the first packet of any stream, as the job's axis does, but its first
+//!   EXTINF counts from the first *picture*: when sound starts earlier, ours is longer by that.
+//! - ffmpeg's last EXTINF ends with the last picture's packet; ours with the film.
+//! - Jellyfin counts from the container's zero instead of the first packet, rounds keyframes to
+//!   100 ns, and ends a film whose stated duration lies before its last keyframe at that keyframe.
+
+use segue_model::{BoundaryRule, Time, Timeline, TimelineError};
+
+/// Why a film cannot be cut as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BoundaryError {
+    /// A film that ends where it starts, or before.
+    #[error("a film of {0} s cannot be cut: the source has no picture or sound to speak of")]
+    Duration(Time),
+    /// Segments need a length.
+    #[error("a segment length of {0} s cannot be cut to: ask for 0.5 to 30 seconds")]
+    Segment(Time),
+    /// A keyframe rule for a source without keyframes.
+    #[error(
+        "the source has no keyframes to cut at (no picture, or no index of it): cut by time \
+         instead, with the boundary rule `grid`"
+    )]
+    NoKeyframes,
+    /// More than a timeline holds.
+    #[error(
+        "a film of {duration} s in segments of {segment} s takes more than {max} of them: ask for \
+         longer segments",
+        max = Timeline::SEGMENTS_MAX
+    )]
+    TooMany {
+        /// How long the film is.
+        duration: Time,
+        /// How long segments should be.
+        segment: Time,
+    },
+    /// Times so fine that two boundaries cannot be told apart in 64-bit fractions.
+    #[error("the source's timestamps are too fine to cut by; ask for longer segments")]
+    Unrepresentable(#[source] TimelineError),
+}
+
+/// Cuts a film of `duration` by `rule`, from 0 to exactly `duration`.
+///
+/// `keyframes` rise, on the job's axis; the grid takes no notice of them. Those before 0, at or
+/// after the end, or not after the previous boundary are passed over.
+pub fn timeline(
+    rule: BoundaryRule,
+    duration: Time,
+    keyframes: &[Time],
+) -> Result<Timeline, BoundaryError> {
+    if !duration.is_positive() {
+        return Err(BoundaryError::Duration(duration));
+    }
+    let segment = rule.segment();
+    if !segment.is_positive() {
+        return Err(BoundaryError::Segment(segment));
+    }
+    if keyframes.is_empty() && !matches!(rule, BoundaryRule::Grid { .. }) {
+        return Err(BoundaryError::NoKeyframes);
+    }
+    let boundaries = match rule {
+        BoundaryRule::Grid { segment } => grid(segment, duration)?,
+        BoundaryRule::KeyframesGreedy { segment } => {
+            at_keyframes(duration, keyframes, |_, previous| previous + segment)
+        }
+        BoundaryRule::KeyframesCumulative { segment } => {
+            at_keyframes(duration, keyframes, |cuts, _| segment * (cuts + 1))
+        }
+    };
+    Timeline::new(boundaries).map_err(|error| match error {
+        TimelineError::TooLong(_) => BoundaryError::TooMany { duration, segment },
+        error => BoundaryError::Unrepresentable(error),
+    })
+}
+
+/// Every `segment` seconds; a tail shorter than a quarter of that goes with the segment before.
+///
+/// A runt costs a player a request and an encoder a start for a few frames, and its rate control
+/// has no room to work in.
+fn grid(segment: Time, duration: Time) -> Result<Vec<Time>, BoundaryError> {
+    let whole = (duration / segment).floor();
+    if whole >= Timeline::SEGMENTS_MAX as i64 {
+        return Err(BoundaryError::TooMany { duration, segment });
+    }
+    let tail = duration - segment * whole;
+    let runt = tail * 4 < segment && whole > 0;
+    let starts = if runt { whole } else { whole + 1 };
+    Ok((0..starts).map(|n| segment * n).chain([duration]).collect())
+}
+
+/// At the first keyframe not before each target, which follows from the number of cuts made so
+/// far and the last boundary.
+fn at_keyframes(
+    duration: Time,
+    keyframes: &[Time],
+    target: impl Fn(i64, Time) -> Time,
+) -> Vec<Time> {
+    let mut boundaries = vec![Time::ZERO];
+    let mut previous = Time::ZERO;
+    for &keyframe in keyframes {
+        let cuts = boundaries.len() as i64 - 1;
+        let after = keyframe > previous && keyframe < duration;
+        if after && keyframe >= target(cuts, previous) {
+            boundaries.push(keyframe);
+            previous = keyframe;
+        }
+    }
+    boundaries.push(duration);
+    boundaries
+}

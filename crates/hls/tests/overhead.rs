@@ -1,0 +1,114 @@
+//! What the playlists say containers add, against what libav's muxers add.
+
+mod sample;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use m3u8_rs::parse_master_playlist_res;
+use sample::{grid, job, picture, sound};
+use segue_hls::playlist;
+use segue_model::{Job, Packaging, RateControl, Rendition};
+
+const SECONDS: u64 = 8;
+
+fn run(command: &mut Command) -> String {
+    let out = command.output().expect("ffmpeg and ffprobe are installed");
+    let words = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{command:?}: {words}");
+    String::from_utf8(out.stdout).expect("text")
+}
+
+/// Moving noise, so that bits are spent, with a keyframe every two seconds.
+fn clip(folder: &Path) -> PathBuf {
+    let path = folder.join("clip.mkv");
+    run(Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-f", "lavfi"])
+        .args(["-i", "testsrc2=s=320x180:r=24000/1001:d=8,noise=alls=20:allf=t"])
+        .args(["-f", "lavfi", "-i", "anoisesrc=d=8:r=48000", "-ac", "2", "-shortest"])
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "800k", "-g", "48", "-bf", "2"])
+        .args(["-c:a", "aac", "-b:a", "128k"])
+        .arg(&path));
+    path
+}
+
+/// Bits per second in the packets of a stream (`v` or `a`).
+fn payload(clip: &Path, stream: &str) -> u64 {
+    let sizes = run(Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", stream, "-of", "csv=p=0"])
+        .args(["-show_entries", "packet=size"])
+        .arg(clip));
+    let bytes: u64 =
+        sizes.lines().filter_map(|size| size.trim_end_matches(',').parse::<u64>().ok()).sum();
+    bytes * 8 / SECONDS
+}
+
+/// Bits per second in the segments that ffmpeg writes for `tracks`.
+fn packaged(clip: &Path, tracks: &[&str], kind: &str) -> u64 {
+    let folder = clip.with_extension(kind);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-y", "-i"]).arg(clip).args(["-c", "copy"]);
+    tracks.iter().for_each(|track| drop(ffmpeg.args(["-map", track])));
+    ffmpeg.args(["-f", "hls", "-hls_time", "2", "-hls_list_size", "0", "-hls_segment_type", kind]);
+    run(ffmpeg.arg(folder.join("index.m3u8")));
+    let bytes: u64 = std::fs::read_dir(&folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry"))
+        .filter(|entry| entry.path().extension().is_some_and(|end| end == "ts" || end == "m4s"))
+        .map(|entry| entry.metadata().expect("a size").len())
+        .sum();
+    std::fs::remove_dir_all(&folder).expect("removable");
+    bytes * 8 / SECONDS
+}
+
+fn declared(job: &Job) -> u64 {
+    let text = playlist::multivariant(job);
+    let read = parse_master_playlist_res(text.as_bytes()).expect("a multivariant playlist");
+    read.variants[0].average_bandwidth.expect("an average")
+}
+
+fn at_bitrate(mut rendition: Rendition, video: u64, audio: u64) -> Rendition {
+    if let Some(settings) = &mut rendition.video {
+        settings.rate_control =
+            RateControl::CappedBitrate { bitrate: video, bitrate_max: video, buffer_ms: 1000 };
+    }
+    if let Some(settings) = &mut rendition.audio {
+        settings.bitrate = audio as u32;
+    }
+    rendition
+}
+
+/// Declared is never less, and more by at most `slack` hundredths.
+fn assert_covers(what: &str, declared: u64, actual: u64, slack: u64) {
+    assert!(declared >= actual, "{what}: {declared} b/s declared, {actual} made");
+    let most = actual + actual * slack / 100;
+    assert!(declared <= most, "{what}: {declared} b/s declared, only {actual} made");
+}
+
+#[test]
+fn declared_averages_cover_what_libav_s_muxers_make_and_little_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clip = clip(folder.path());
+    let (video, audio) = (payload(&clip, "v"), payload(&clip, "a"));
+    assert!(video > 400_000 && audio > 100_000, "{video} {audio}");
+    let pictures = || at_bitrate(picture("x", (320, 180), 1), video, audio);
+    let sounds = || at_bitrate(sound("y"), video, audio);
+    let both = || Rendition { audio: sounds().audio, ..pictures() };
+
+    // A transport stream of ours is larger than ffmpeg's by the padding of five PIDs.
+    for (what, tracks, packaging, rendition, slack) in [
+        ("ts", &["0:v", "0:a"][..], Packaging::MpegTs, both(), 10),
+        ("ts picture", &["0:v"], Packaging::MpegTs, pictures(), 10),
+        ("ts sound", &["0:a"], Packaging::MpegTs, sounds(), 25),
+        ("mp4 picture", &["0:v"], Packaging::Fmp4, pictures(), 3),
+        ("mp4 sound", &["0:a"], Packaging::Fmp4, sounds(), 8),
+    ] {
+        let kind = if packaging == Packaging::MpegTs { "mpegts" } else { "fmp4" };
+        let actual = packaged(&clip, tracks, kind);
+        let job = job(grid("2"), packaging, "8", vec![rendition]);
+        let declared = declared(&job);
+        println!("{what}: {actual} made, {declared} declared");
+        assert_covers(what, declared, actual, slack);
+    }
+}

@@ -1,0 +1,139 @@
+//! Whether frames come at a constant rate, and at which.
+//!
+//! Pure. A rate is believed only when every timestamp seen fits it: the first frames without
+//! exception, and each keyframe of the whole film. A wrong answer costs frames (two of them in one
+//! slot), so doubt means variable.
+
+use segue_model::{FrameRate, Time};
+
+/// Rates that films are made at.
+const USUAL: [(i64, i64); 14] = [
+    (24_000, 1001), (24, 1), (25, 1), (30_000, 1001), (30, 1), (48, 1), (50, 1),
+    (60_000, 1001), (60, 1), (12, 1), (15, 1), (100, 1), (120_000, 1001), (120, 1),
+];
+
+/// What is known of when frames are shown.
+pub(super) struct Evidence<'a> {
+    /// What the container says or libav computed over the file.
+    pub(super) average: Option<Time>,
+    /// The lowest rate that libav found all timestamps to fit.
+    pub(super) base: Option<Time>,
+    /// How coarse timestamps are.
+    pub(super) time_base: Time,
+    /// When the first frame is shown.
+    pub(super) first: Time,
+    /// When the first frames are shown, rising.
+    pub(super) head: &'a [Time],
+    /// When keyframes are shown, rising.
+    pub(super) keyframes: &'a [Time],
+}
+
+/// The constant rate that all evidence fits, or the average.
+pub(super) fn frame_rate(evidence: &Evidence<'_>) -> FrameRate {
+    let measured = measured_rate(evidence.head);
+    let guesses = [evidence.average, measured, evidence.base];
+    let usual = |near: Time| {
+        let close = move |rate: &Time| (*rate - near).abs() * 200 <= near;
+        USUAL.iter().map(|&(num, den)| Time::new(num, den)).filter(close)
+    };
+    let candidates = guesses.into_iter().flatten().filter(|rate| sane(*rate));
+    for guess in candidates.clone() {
+        for rate in usual(guess).chain([guess]) {
+            if fits(rate, evidence) {
+                return FrameRate::Constant(rate);
+            }
+        }
+    }
+    FrameRate::Variable(candidates.clone().next().unwrap_or(Time::from_secs(25)))
+}
+
+fn sane(rate: Time) -> bool {
+    rate >= Time::new(1, 2) && rate <= Time::from_secs(240)
+}
+
+fn measured_rate(head: &[Time]) -> Option<Time> {
+    let (first, last) = (head.first()?, head.last()?);
+    let frames = Time::from_secs(head.len() as i64 - 1);
+    (*last > *first).then(|| frames / (*last - *first))
+}
+
+/// Whether frames are one slot apart at the head, and every keyframe is near its slot.
+fn fits(rate: Time, evidence: &Evidence<'_>) -> bool {
+    let Some(frame) = rate.recip() else { return false };
+    // Container ticks round; capture clocks jitter a little.
+    let leeway = (evidence.time_base + evidence.time_base / Time::from_secs(2)).max(frame / Time::from_secs(5));
+    if leeway * 2 >= frame {
+        return false;
+    }
+    let near = |time: &Time| {
+        let slots = (*time - evidence.first) * rate;
+        (slots - Time::from_secs(slots.round())).abs() <= leeway * rate
+    };
+    let successive = |pair: &[Time]| ((pair[1] - pair[0]) * rate).round() >= 1;
+    let gaps = evidence.head.windows(2).filter(|pair| ((pair[1] - pair[0]) * rate).round() > 1);
+    evidence.head.iter().all(near)
+        && evidence.head.windows(2).all(successive)
+        // A rate that leaves most slots empty is a multiple of the real one.
+        && gaps.count() * 10 <= evidence.head.len()
+        && evidence.keyframes.iter().filter(|time| **time >= evidence.first).all(near)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(times: impl Iterator<Item = Time>) -> Vec<Time> {
+        times.collect()
+    }
+
+    fn judge(head: &[Time], keyframes: &[Time], average: Option<Time>, base: Option<Time>) -> FrameRate {
+        let time_base = Time::new(1, 1000);
+        frame_rate(&Evidence { average, base, time_base, first: head[0], head, keyframes })
+    }
+
+    fn rounded_to_millis(rate: Time, count: i64) -> Vec<Time> {
+        frames((0..count).map(|n| Time::from_millis((Time::from_secs(n * 1000) / rate).round())))
+    }
+
+    #[test]
+    fn millisecond_rounding_does_not_make_a_rate_variable() {
+        let ntsc = Time::new(24_000, 1001);
+        let head = rounded_to_millis(ntsc, 200);
+        let far = [Time::from_secs(1001 * 5)];
+        assert_eq!(judge(&head, &far, None, None), FrameRate::Constant(ntsc));
+    }
+
+    #[test]
+    fn a_keyframe_off_the_grid_later_in_the_film_makes_the_rate_variable() {
+        let head = rounded_to_millis(Time::from_secs(25), 200);
+        let off = [Time::from_millis(100_017)];
+        assert!(matches!(judge(&head, &off, None, None), FrameRate::Variable(_)));
+    }
+
+    #[test]
+    fn interlaced_streams_whose_base_rate_is_the_field_rate_keep_their_frame_rate() {
+        let head = rounded_to_millis(Time::from_secs(25), 100);
+        let rate = judge(&head, &[], Some(Time::from_secs(25)), Some(Time::from_secs(50)));
+        assert_eq!(rate, FrameRate::Constant(Time::from_secs(25)));
+    }
+
+    #[test]
+    fn uneven_spacing_is_variable_and_keeps_its_average() {
+        let head = frames([0, 30, 90, 100, 170, 200, 290].iter().map(|ms| Time::from_millis(*ms)));
+        let average = Time::from_secs(20);
+        assert_eq!(judge(&head, &[], Some(average), None), FrameRate::Variable(average));
+    }
+
+    #[test]
+    fn a_missing_frame_or_two_leaves_the_rate_constant() {
+        let all = rounded_to_millis(Time::from_secs(30), 100);
+        let head: Vec<_> = all.iter().enumerate().filter(|(n, _)| *n != 40).map(|(_, t)| *t).collect();
+        assert_eq!(judge(&head, &[], None, None), FrameRate::Constant(Time::from_secs(30)));
+    }
+
+    #[test]
+    fn a_single_picture_has_some_rate() {
+        let head = [Time::ZERO];
+        assert_eq!(judge(&head, &[], None, None), FrameRate::Variable(Time::from_secs(25)));
+    }
+}

@@ -1,0 +1,175 @@
+//! Transport stream segments whose continuity counters join.
+//!
+//! Each PID's packets with payload count 0 to 15 over and over (ISO/IEC 13818-1 2.4.3.3). A muxer
+//! made for one segment starts at 0, so players would hear of lost packets at every join. Padding
+//! each PID to a multiple of 16 packets lets every segment run from 0 to 15, whatever comes before
+//! or after it. Setting the discontinuity indicator instead would also silence the complaint, but
+//! hide real losses.
+
+const PACKET: usize = 188;
+const PAYLOAD: u8 = 0x10;
+const ADAPTATION: u8 = 0x20;
+const UNIT_START: u8 = 0x40;
+const NULL_PID: u16 = 0x1fff;
+
+type TsPacket = [u8; PACKET];
+
+/// The same stream, each PID padded to a multiple of 16 packets and counted anew from 0.
+pub(super) fn made_whole(stream: &[u8]) -> Vec<u8> {
+    let mut packets: Vec<TsPacket> =
+        stream.as_chunks::<PACKET>().0.to_vec();
+    let mut pids: Vec<u16> = packets.iter().map(pid).filter(|pid| *pid != NULL_PID).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    for wanted in pids {
+        let counted = packets.iter().filter(|p| pid(p) == wanted && has_payload(p)).count();
+        pad(&mut packets, wanted, (16 - counted % 16) % 16);
+    }
+    count(&mut packets);
+    packets.concat()
+}
+
+fn pid(packet: &TsPacket) -> u16 {
+    u16::from(packet[1] & 0x1f) << 8 | u16::from(packet[2])
+}
+
+fn has_payload(packet: &TsPacket) -> bool {
+    packet[3] & PAYLOAD != 0
+}
+
+/// Where the payload begins.
+fn payload_at(packet: &TsPacket) -> usize {
+    let adaptation = if packet[3] & ADAPTATION != 0 { 1 + usize::from(packet[4]) } else { 0 };
+    (4 + adaptation).min(PACKET)
+}
+
+/// A table (PAT, PMT, SDT) rather than a piece of a stream: those start with `00 00 01`.
+fn is_table(packets: &[TsPacket], wanted: u16) -> bool {
+    let first = packets.iter().find(|p| pid(p) == wanted && p[1] & UNIT_START != 0);
+    first.is_some_and(|packet| !packet[payload_at(packet)..].starts_with(&[0, 0, 1]))
+}
+
+/// Adds `missing` packets with payload to a PID: tables are repeated, a packet of a stream is spread
+/// over several.
+fn pad(packets: &mut Vec<TsPacket>, wanted: u16, missing: usize) {
+    if missing == 0 {
+        return;
+    }
+    if is_table(packets, wanted) {
+        if let Some(at) = packets.iter().position(|p| pid(p) == wanted && has_payload(p)) {
+            let table = packets[at];
+            packets.splice(at..at, std::iter::repeat_n(table, missing));
+        }
+        return;
+    }
+    // The last packet that can spare a byte for each new one and keep its stream header whole.
+    let spare = |p: &TsPacket| {
+        let header = if p[1] & UNIT_START != 0 { 32 } else { 1 };
+        has_payload(p) && PACKET - payload_at(p) >= missing + header
+    };
+    if let Some(at) = packets.iter().rposition(|p| pid(p) == wanted && spare(p)) {
+        let spread = spread(&packets[at], missing);
+        packets.splice(at..=at, spread);
+    }
+}
+
+/// One packet as `missing + 1`: the last bytes of its payload one by one in packets of their own.
+fn spread(packet: &TsPacket, missing: usize) -> Vec<TsPacket> {
+    let payload = &packet[payload_at(packet)..];
+    let (kept, moved) = payload.split_at(payload.len() - missing);
+    let adaptation = if packet[3] & ADAPTATION != 0 { &packet[5..payload_at(packet)] } else { &[] };
+    let mut spread = vec![stuffed(packet, adaptation, kept)];
+    let mut follower = *packet;
+    follower[1] &= !UNIT_START;
+    spread.extend(moved.iter().map(|byte| stuffed(&follower, &[], &[*byte])));
+    spread
+}
+
+/// `like`'s header, then `adaptation` stuffed until `payload` ends the packet.
+fn stuffed(like: &TsPacket, adaptation: &[u8], payload: &[u8]) -> TsPacket {
+    let mut packet = [0xff; PACKET];
+    packet[..4].copy_from_slice(&like[..4]);
+    packet[3] |= PAYLOAD | ADAPTATION;
+    let length = PACKET - 5 - payload.len();
+    packet[4] = length as u8;
+    if adaptation.is_empty() {
+        // No flags set; behind them, stuffing.
+        packet[5] = 0;
+    } else {
+        packet[5..5 + adaptation.len()].copy_from_slice(adaptation);
+    }
+    packet[PACKET - payload.len()..].copy_from_slice(payload);
+    packet
+}
+
+fn count(packets: &mut [TsPacket]) {
+    let mut next = std::collections::HashMap::<u16, u8>::new();
+    for packet in packets {
+        let pid = pid(packet);
+        if pid == NULL_PID {
+            continue;
+        }
+        let counter = next.entry(pid).or_insert(0);
+        // Packets without payload repeat the last number.
+        let number = if has_payload(packet) { *counter } else { counter.wrapping_sub(1) & 15 };
+        packet[3] = packet[3] & 0xf0 | number;
+        if has_payload(packet) {
+            *counter = (*counter + 1) & 15;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(pid: u16, start: bool, payload: &[u8]) -> TsPacket {
+        let mut like = [0; PACKET];
+        like[0] = 0x47;
+        like[1] = (pid >> 8) as u8 | if start { UNIT_START } else { 0 };
+        like[2] = pid as u8;
+        like[3] = PAYLOAD;
+        if payload.len() == PACKET - 4 {
+            like[4..].copy_from_slice(payload);
+            return like;
+        }
+        stuffed(&like, &[], payload)
+    }
+
+    fn payload(stream: &[u8], wanted: u16) -> Vec<u8> {
+        let packets = stream.as_chunks::<PACKET>().0;
+        packets.iter().filter(|p| pid(p) == wanted).flat_map(|p| p[payload_at(p)..].to_vec()).collect()
+    }
+
+    fn sample(frames: usize) -> Vec<u8> {
+        let mut out = vec![packet(0, true, &[0; 184]), packet(256, true, &[vec![0, 0, 1, 0xe0], vec![7; 180]].concat())];
+        out.extend((0..frames).map(|n| packet(256, false, &[n as u8; 184])));
+        out.push(packet(256, false, &[9; 50]));
+        out.push(packet(257, true, &[vec![0, 0, 1, 0xc0], vec![3; 60]].concat()));
+        out.concat()
+    }
+
+    #[test]
+    fn every_pid_counts_from_0_to_15() {
+        for frames in 0..40 {
+            let whole = made_whole(&sample(frames));
+            for wanted in [0, 256, 257] {
+                let counters: Vec<u8> = whole.as_chunks::<PACKET>().0.iter()
+                    .filter(|p| pid(p) == wanted).map(|p| p[3] & 15).collect();
+                assert_eq!(counters.len() % 16, 0, "pid {wanted}, {frames} frames");
+                assert!(counters.iter().enumerate().all(|(at, n)| usize::from(*n) == at % 16));
+            }
+        }
+    }
+
+    #[test]
+    fn no_byte_of_a_stream_changes() {
+        for frames in 0..40 {
+            let before = sample(frames);
+            let after = made_whole(&before);
+            for wanted in [256, 257] {
+                assert_eq!(payload(&before, wanted), payload(&after, wanted));
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! One segment's tracks into one file, by a muxer of its own.
+//!
+//! A muxer that lives for one segment carries nothing over, so a file depends on its packets alone.
+//! What a long-lived muxer would have counted on is restored here: the sequence number and decode
+//! times of fragments, the continuity counters of a transport stream.
+
+use segue_model::{Job, Packaging, Time};
+
+use super::assembler::{SoundPart, VideoPart};
+use super::continuity;
+use crate::Error;
+use crate::av::{AvError, EncodedPacket, Muxer, Track};
+use crate::error::Blame;
+
+/// Ticks per second of video in either packaging; transport streams have no other.
+const VIDEO_TIMESCALE: u32 = 90_000;
+
+/// A segment as files.
+pub(super) struct Packaged {
+    /// The init section it plays with; `None` in a transport stream.
+    pub(super) init: Option<Vec<u8>>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Makes the file of segment `index`.
+pub(super) fn package(
+    job: &Job,
+    index: u32,
+    video: Option<&VideoPart>,
+    sound: Option<&SoundPart>,
+) -> Result<Packaged, Error> {
+    let offset = job.recipe.timestamp_offset;
+    let video_packets = match (video, &job.facts.video) {
+        (Some(part), Some(facts)) => {
+            let time = |slot: i64| facts.clock.time_of(slot) + offset;
+            retimed(&part.packets, VIDEO_TIMESCALE, time)
+        }
+        _ => Vec::new(),
+    };
+    let sound_timescale = match (job.recipe.packaging, sound) {
+        (Packaging::Fmp4, Some(part)) => part.sample_rate,
+        _ => VIDEO_TIMESCALE,
+    };
+    let sound_packets = sound.map_or_else(Vec::new, |part| {
+        let time = |sample: i64| Time::new(sample, i64::from(part.sample_rate.max(1))) + offset;
+        retimed(&part.packets, sound_timescale, time)
+    });
+    let mut tracks = Vec::new();
+    if let Some(part) = video {
+        let (parameters, timescale) = (&part.parameters, VIDEO_TIMESCALE);
+        tracks.push(Track { parameters, timescale, packets: &video_packets });
+    }
+    if let Some(part) = sound {
+        let (parameters, timescale) = (&part.parameters, sound_timescale);
+        tracks.push(Track { parameters, timescale, packets: &sound_packets });
+    }
+    match job.recipe.packaging {
+        Packaging::MpegTs => {
+            let bytes = transport_stream(&tracks).blame_worker("a segment cannot be muxed")?;
+            Ok(Packaged { init: None, bytes: continuity::made_whole(&bytes) })
+        }
+        Packaging::Fmp4 => {
+            let made = fragment(&tracks, index).blame_worker("a segment cannot be muxed")?;
+            Ok(Packaged { init: Some(made.0), bytes: made.1 })
+        }
+    }
+}
+
+/// Packets with the timestamps that are written: each rounded from its exact time, so that rounding
+/// never adds up, and durations the difference of rounded times.
+fn retimed(
+    packets: &[EncodedPacket],
+    timescale: u32,
+    time: impl Fn(i64) -> Time,
+) -> Vec<EncodedPacket> {
+    let ticks = |at: i64| time(at).to_ticks(i64::from(timescale));
+    packets
+        .iter()
+        .map(|packet| EncodedPacket {
+            pts: ticks(packet.pts),
+            dts: ticks(packet.dts),
+            duration: ticks(packet.dts + packet.duration) - ticks(packet.dts),
+            keyframe: packet.keyframe,
+            data: packet.data.clone(),
+        })
+        .collect()
+}
+
+fn transport_stream(tracks: &[Track<'_>]) -> Result<Vec<u8>, AvError> {
+    // Without copyts the muxer would shift all timestamps by its own delay.
+    let mut muxer = Muxer::open(c"mpegts", tracks, &[("mpegts_copyts", "1")])?;
+    muxer.write(tracks)?;
+    muxer.finish()
+}
+
+/// The init section and the fragment.
+fn fragment(tracks: &[Track<'_>], index: u32) -> Result<(Vec<u8>, Vec<u8>), AvError> {
+    let number = (u64::from(index) + 1).to_string();
+    let options = [
+        // One fragment, ended by us; the moov first; the fragment's decode time taken from its
+        // packets (else the muxer counts from zero); no index behind it.
+        ("movflags", "frag_custom+empty_moov+default_base_moof+frag_discont+skip_trailer"),
+        // Without edit lists: the offset keeps decode times positive.
+        ("use_editlist", "0"),
+        ("fragment_index", number.as_str()),
+        ("video_track_timescale", "90000"),
+    ];
+    let mut muxer = Muxer::open(c"mp4", tracks, &options)?;
+    let init_length = muxer.written();
+    muxer.write(tracks)?;
+    muxer.flush()?;
+    let mut init = muxer.finish()?;
+    let media = init.split_off(init_length.min(init.len()));
+    Ok((init, media))
+}

@@ -1,0 +1,243 @@
+//! Pictures of one rendition into encoded segments.
+//!
+//! Each segment has an encoder of its own, on a thread of its own, so that one can finish its last
+//! frames while the next begins; under the exact recipe, whose encoders are single-threaded, whole
+//! segments are encoded side by side.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Scope, ScopedJoinHandle};
+
+use segue_model::{FrameClock, Time, VideoSettings};
+
+use super::assembler::{Part, VideoPart};
+use super::pictures::Picture;
+use super::slots::Placed;
+use crate::Error;
+use crate::av::{EncodedPacket, Frame, Graph, Parameters, VideoEncoder, VideoEncoderSettings};
+use crate::contract;
+use crate::error::Blame;
+
+/// Frames that may wait for an encoder: keeps it busy without holding many pictures.
+const WAITING: usize = 8;
+
+/// What a rendition's encoders have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Encoding<'a> {
+    /// Index into the recipe.
+    pub(super) rendition: u32,
+    pub(super) video: &'a VideoSettings,
+    pub(super) clock: FrameClock,
+    pub(super) frame_rate: Time,
+    pub(super) threads: u32,
+    pub(super) exact: bool,
+    /// Encoders at work at once.
+    pub(super) segments_at_once: usize,
+    /// The most frames a segment can have.
+    pub(super) frames_max: usize,
+}
+
+/// Scales and encodes what comes in until the channel closes.
+pub(super) fn run<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    encoding: Encoding<'env>,
+    pictures: &Receiver<Placed<Picture>>,
+    parts: &SyncSender<Part>,
+) -> Result<(), Error> {
+    let mut scaler = Scaler { encoding, graph: None };
+    let mut current: Option<SyncSender<ToEncoder>> = None;
+    let mut busy: Vec<ScopedJoinHandle<'scope, Result<(), Error>>> = Vec::new();
+    for placed in pictures {
+        match placed {
+            Placed::Frame { segment, slot, frame } => {
+                let first = current.is_none();
+                if first {
+                    if busy.len() >= encoding.segments_at_once.max(1) {
+                        finish(busy.remove(0))?;
+                    }
+                    // Side by side, the encoder behind must not hold up the frames of the next.
+                    let waiting = if encoding.exact { encoding.frames_max } else { WAITING };
+                    let (sender, frames) = sync_channel(waiting);
+                    let parts = parts.clone();
+                    busy.push(scope.spawn(move || encode_segment(encoding, segment, &frames, &parts)));
+                    current = Some(sender);
+                }
+                let mut scaled = scaler.scale(&frame)?;
+                scaled.set_pts(slot);
+                scaled.set_intra(first);
+                // An encoder that is gone says why when it is joined.
+                if let Some(sender) = &current
+                    && sender.send(ToEncoder::Frame(scaled)).is_err()
+                {
+                    break;
+                }
+            }
+            Placed::End { next_slot, .. } => {
+                if let Some(sender) = current.take()
+                    && sender.send(ToEncoder::End { next_slot }).is_err()
+                {
+                    break;
+                }
+            }
+        }
+    }
+    drop(current);
+    busy.into_iter().try_for_each(finish)
+}
+
+fn finish(handle: ScopedJoinHandle<'_, Result<(), Error>>) -> Result<(), Error> {
+    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+enum ToEncoder {
+    Frame(Frame),
+    End { next_slot: i64 },
+}
+
+/// Encodes one segment; gives nothing out unless its end was seen.
+fn encode_segment(
+    encoding: Encoding<'_>,
+    segment: u32,
+    frames: &Receiver<ToEncoder>,
+    parts: &SyncSender<Part>,
+) -> Result<(), Error> {
+    let mut encoder = VideoEncoder::open(&VideoEncoderSettings {
+        video: encoding.video,
+        slots_per_second: encoding.clock.rate,
+        frame_rate: encoding.frame_rate,
+        threads: encoding.threads,
+        exact: encoding.exact,
+    })
+    .blame_worker("libx264 cannot be opened with these settings")?;
+    let depth = encoder.reorder_depth();
+    if depth > u32::from(encoding.video.contract.reorder_depth) {
+        let allowed = encoding.video.contract.reorder_depth;
+        return Err(Error::worker(format!(
+            "the encoder reorders {depth} frames, the job allows {allowed}"
+        )));
+    }
+    let parameters = encoder.parameters().blame_worker("the encoder has no header")?;
+    contract::check_h264(parameters.extradata(), &encoding.video.contract)?;
+    let mut packets = Vec::new();
+    for message in frames {
+        match message {
+            ToEncoder::Frame(frame) => {
+                packets.extend(encoder.encode(Some(&frame)).blame_worker("the encoder failed")?);
+            }
+            ToEncoder::End { next_slot } => {
+                packets.extend(encoder.encode(None).blame_worker("the encoder failed")?);
+                let part = finished(encoding, segment, packets, next_slot, parameters);
+                // Nobody is listening when the span has failed elsewhere.
+                return parts.send(Part::Video(part)).map_err(|_| Error::Cancelled);
+            }
+        }
+    }
+    Err(Error::Cancelled)
+}
+
+fn finished(
+    encoding: Encoding<'_>,
+    segment: u32,
+    mut packets: Vec<EncodedPacket>,
+    next_slot: i64,
+    parameters: Parameters,
+) -> VideoPart {
+    let depth = usize::from(encoding.video.contract.reorder_depth);
+    set_decode_slots(&mut packets, depth, next_slot);
+    VideoPart { rendition: encoding.rendition, segment, packets, parameters }
+}
+
+/// Decode times from showing times alone: frame j (in decoding order) is decoded when the j-th
+/// picture shown less `depth` is shown. The first `depth` of a segment are a slot apart before its
+/// first picture, where the last segment has no decode time: its pictures are in slots before this
+/// one's, and its last decode time is at least `depth` pictures earlier.
+fn set_decode_slots(packets: &mut [EncodedPacket], depth: usize, next_slot: i64) {
+    let mut shown: Vec<i64> = packets.iter().map(|packet| packet.pts).collect();
+    shown.sort_unstable();
+    let Some(&first) = shown.first() else { return };
+    let decoded = |at: usize| match at.checked_sub(depth) {
+        Some(earlier) => shown[earlier],
+        None => first - (depth - at) as i64,
+    };
+    let count = packets.len();
+    for (at, packet) in packets.iter_mut().enumerate() {
+        packet.dts = decoded(at);
+        let next = if at + 1 < count { decoded(at + 1) } else { next_slot - depth as i64 };
+        packet.duration = next - packet.dts;
+    }
+}
+
+/// Brings pictures to a rendition's size and to 8-bit 4:2:0.
+struct Scaler<'a> {
+    encoding: Encoding<'a>,
+    graph: Option<Graph>,
+}
+
+impl Scaler<'_> {
+    fn scale(&mut self, picture: &Picture) -> Result<Frame, Error> {
+        let mut frame = picture.share().blame_worker("out of memory")?;
+        // A picture that is held is older than the one before it; filters here look at one at a
+        // time, and its slot is set afterwards.
+        if self.graph.as_ref().is_none_or(|graph| !graph.suits(&frame)) {
+            let VideoSettings { width, height, .. } = self.encoding.video;
+            let flags = if self.encoding.exact { "bicubic+accurate_rnd+full_chroma_int+bitexact" } else { "bicubic" };
+            let filters = format!(
+                "scale=w={width}:h={height}:flags={flags}:out_range=limited,setsar=1,format=yuv420p"
+            );
+            let threads = if self.encoding.exact { 1 } else { self.encoding.threads };
+            let graph = Graph::new(&frame, Time::new(1, 240), &filters, threads, self.encoding.exact);
+            self.graph = Some(graph.blame_worker("the scaler cannot be set up")?);
+        }
+        let graph = self.graph.as_mut().expect("a scaler was just made");
+        graph.push(Some(&mut frame)).blame_worker("the scaler failed")?;
+        graph
+            .pull()
+            .blame_worker("the scaler failed")?
+            .ok_or_else(|| Error::worker("the scaler gave no picture"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(shown: &[i64], depth: usize, next: i64) -> Vec<EncodedPacket> {
+        let packet = |pts: &i64| EncodedPacket { pts: *pts, dts: 0, duration: 0, keyframe: false, data: vec![] };
+        let mut packets: Vec<_> = shown.iter().map(packet).collect();
+        set_decode_slots(&mut packets, depth, next);
+        packets
+    }
+
+    #[test]
+    fn decode_times_rise_across_segments_whose_encoders_reorder_differently() {
+        // The same depth for all, though the middle one has no B-frames.
+        let segments = [
+            segment(&[0, 4, 2, 1, 3], 2, 5),
+            segment(&[5, 6, 7, 8, 9], 2, 10),
+            segment(&[10, 14, 12, 11, 13], 2, 15),
+        ];
+        let times: Vec<i64> = segments.iter().flatten().map(|packet| packet.dts).collect();
+        assert_eq!(times, (-2..13).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn decode_times_rise_after_frames_in_successive_fine_slots() {
+        let before = segment(&[0, 90, 91, 92], 2, 93);
+        let after = segment(&[93, 300], 2, 480);
+        assert!(before.last().unwrap().dts < after[0].dts);
+        assert!(after.windows(2).all(|pair| pair[0].dts < pair[1].dts));
+    }
+
+    #[test]
+    fn durations_reach_from_each_decode_time_to_the_next_across_joins() {
+        let before = segment(&[0, 4, 2, 1, 3], 2, 5);
+        let after = segment(&[5, 6], 2, 7);
+        let all: Vec<_> = before.iter().chain(&after).collect();
+        assert!(all.windows(2).all(|pair| pair[0].dts + pair[0].duration == pair[1].dts));
+    }
+
+    #[test]
+    fn nothing_is_decoded_after_it_is_shown() {
+        let packets = segment(&[0, 40, 20, 10, 30], 2, 50);
+        assert!(packets.iter().all(|packet| packet.dts <= packet.pts));
+    }
+}

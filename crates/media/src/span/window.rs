@@ -1,0 +1,83 @@
+//! How much of a source a segment depends on.
+//!
+//! Pure. A window is fixed by the job alone, so whoever makes a segment reads and decodes the same
+//! packets for it.
+
+use segue_model::{AudioFacts, AudioSettings, Job, Span, Time};
+
+/// Sound that is decoded and thrown away before what is needed: decoders carry state from packet to
+/// packet (MP3's bit reservoir, Opus' 80 ms of convergence).
+const DECODER_WARM_UP: Time = Time::HALF;
+/// Fields before a boundary that the deinterlacer looks at, and some.
+const DEINTERLACER_FRAMES: i64 = 6;
+
+/// What picture a span needs decoded: from here on.
+pub(super) fn picture_from(job: &Job, span: Span) -> Time {
+    let start = job.timeline.start_of(span.first);
+    let deinterlaced =
+        job.recipe.renditions.iter().flat_map(|rendition| &rendition.video).any(|v| v.deinterlace);
+    match &job.facts.video {
+        Some(video) if deinterlaced => {
+            start - Time::from_secs(DEINTERLACER_FRAMES) / video.frame_rate.nominal()
+        }
+        _ => start,
+    }
+}
+
+/// The sound that one segment of one track depends on. Packets and frames are numbered from job
+/// time 0; `rate` is the encoder's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SoundWindow {
+    /// Packets the segment holds: `packets.0..packets.1`. Packet n is the encoder's n-th frame; -1
+    /// is the one that primes a decoder.
+    pub(super) packets: (i64, i64),
+    /// Frames the encoder is fed.
+    pub(super) frames: (i64, i64),
+    /// Samples at the source's rate that are resampled; aligned so that every window's resampler
+    /// is in step with every other's.
+    pub(super) source: (i64, i64),
+    /// The encoder-rate sample that `source.0` falls on.
+    pub(super) resampled_from: i64,
+    /// Packets of the source from here on are decoded.
+    pub(super) decode_from: Time,
+    /// Up to here.
+    pub(super) decode_to: Time,
+}
+
+impl SoundWindow {
+    /// The window of segment `index`.
+    pub(super) fn of(job: &Job, index: u32, facts: &AudioFacts, settings: &AudioSettings) -> Self {
+        let rate = i64::from(settings.sample_rate);
+        let source_rate = i64::from(facts.sample_rate.max(1));
+        let size = i64::from(settings.codec.frame_size());
+        let first_packet_at = |boundary: Time| {
+            (boundary * Time::new(rate, size)).ceil()
+        };
+        let first = if index == 0 { -1 } else { first_packet_at(job.timeline.start_of(index)) };
+        let end = first_packet_at(job.timeline.start_of(index + 1));
+        let frame_first = (first - i64::from(settings.codec.pre_roll())).max(0);
+        // A packet comes out one frame after its own went in, and its window reaches one further.
+        let frame_end = end + 3;
+        let (unit_in, unit_out) = units(source_rate, rate);
+        let unit = (frame_first * size / unit_out - RESAMPLER_UNITS).max(0);
+        let source_end = (frame_end * size / unit_out + RESAMPLER_UNITS) * unit_in;
+        let source = (unit * unit_in, source_end);
+        SoundWindow {
+            packets: (first, end),
+            frames: (frame_first, frame_end),
+            source,
+            resampled_from: unit * unit_out,
+            decode_from: Time::new(source.0, source_rate) - DECODER_WARM_UP,
+            decode_to: Time::new(source.1, source_rate),
+        }
+    }
+}
+
+/// Units the resampler is given before and after what is needed: more than its filter's length.
+const RESAMPLER_UNITS: i64 = 16;
+
+/// The smallest numbers of samples that take the same time at both rates.
+fn units(from: i64, to: i64) -> (i64, i64) {
+    let ratio = Time::new(from, to);
+    (ratio.num(), ratio.den())
+}

@@ -1,0 +1,244 @@
+//! Just enough of H.264 (ITU-T H.264 7.3, Annex B) and HEVC (H.265 7.3) to tell where decoding
+//! can begin and which parameter sets are in force.
+
+/// How NAL units are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// Start codes (TS).
+    AnnexB,
+    /// Lengths of so many bytes (MP4).
+    Length(u8),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum NalCodec {
+    H264,
+    Hevc,
+}
+
+/// What a coded picture says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Picture {
+    /// Decoding can begin here: IDR, HEVC IRAP, or an H.264 recovery point or intra picture with
+    /// its own parameter sets (open GOP).
+    pub(super) random_access: bool,
+    /// The sequence parameter sets it carries.
+    pub(super) sequence_sets: Vec<Vec<u8>>,
+}
+
+impl NalCodec {
+    /// By libav's name.
+    pub(super) fn named(name: &str) -> Option<NalCodec> {
+        match name {
+            "h264" => Some(NalCodec::H264),
+            "hevc" => Some(NalCodec::Hevc),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_sequence_set(self, nal: &[u8]) -> bool {
+        match self {
+            NalCodec::H264 => nal.first().is_some_and(|byte| byte & 0x1f == 7),
+            NalCodec::Hevc => nal.first().is_some_and(|byte| byte >> 1 & 0x3f == 33),
+        }
+    }
+
+    /// The RFC 6381 string of a sequence parameter set: `avc1.640028`, `hvc1.1.6.L93.B0`.
+    pub(super) fn codec_string(self, sequence_set: &[u8]) -> Option<String> {
+        match self {
+            NalCodec::H264 => match sequence_set {
+                [_, profile, constraints, level, ..] => {
+                    Some(format!("avc1.{profile:02x}{constraints:02x}{level:02x}"))
+                }
+                _ => None,
+            },
+            NalCodec::Hevc => {
+                let plain = without_emulation(sequence_set);
+                let fields = plain.get(3..15)?;
+                let profile = fields[0] & 0x1f;
+                let tier = if fields[0] & 0x20 == 0 { 'L' } else { 'H' };
+                let compatible = u32::from_be_bytes([fields[1], fields[2], fields[3], fields[4]]);
+                let (reversed, level) = (compatible.reverse_bits(), fields[11]);
+                Some(format!("hvc1.{profile}.{reversed:x}.{tier}{level}.{:X}", fields[5]))
+            }
+        }
+    }
+
+    /// Looks at one access unit.
+    pub(super) fn look(self, framing: Framing, data: &[u8]) -> Picture {
+        let mut picture = Picture::default();
+        let mut recovery = false;
+        let mut intra = None;
+        for nal in Units { framing, rest: data } {
+            if self.is_sequence_set(nal) {
+                picture.sequence_sets.push(nal.to_vec());
+                continue;
+            }
+            match (self, nal) {
+                (NalCodec::H264, [first, payload @ ..]) => match first & 0x1f {
+                    5 => picture.random_access = true,
+                    1 => intra = Some(intra.unwrap_or(true) && is_intra_slice(payload)),
+                    6 => recovery |= has_recovery_point(payload),
+                    _ => {}
+                },
+                (NalCodec::Hevc, [first, ..]) => {
+                    picture.random_access |= (16..=23).contains(&(first >> 1 & 0x3f));
+                }
+                _ => {}
+            }
+        }
+        // Encoders of broadcasts often leave the recovery point out, yet repeat the parameter sets
+        // only where one can tune in.
+        let tunable = recovery || !picture.sequence_sets.is_empty();
+        picture.random_access |= tunable && intra == Some(true);
+        picture
+    }
+}
+
+/// Whether a slice's type (the second Exp-Golomb code) is I or SI.
+fn is_intra_slice(payload: &[u8]) -> bool {
+    let mut bits = Bits { bytes: payload, at: 0 };
+    let kind = bits.exp_golomb().and_then(|_first_block| bits.exp_golomb());
+    matches!(kind, Some(2 | 4 | 7 | 9))
+}
+
+/// Whether an SEI unit holds a recovery point message (type 6).
+fn has_recovery_point(mut payload: &[u8]) -> bool {
+    fn number(payload: &mut &[u8]) -> Option<usize> {
+        let mut sum = 0;
+        loop {
+            let (first, rest) = payload.split_first()?;
+            *payload = rest;
+            sum += usize::from(*first);
+            if *first != 255 {
+                return Some(sum);
+            }
+        }
+    }
+    while payload.len() > 2 {
+        let (Some(kind), Some(size)) = (number(&mut payload), number(&mut payload)) else {
+            return false;
+        };
+        if kind == 6 {
+            return true;
+        }
+        payload = payload.get(size..).unwrap_or_default();
+    }
+    false
+}
+
+struct Bits<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Bits<'_> {
+    fn bit(&mut self) -> Option<u32> {
+        let byte = self.bytes.get(self.at / 8)?;
+        let bit = byte >> (7 - self.at % 8) & 1;
+        self.at += 1;
+        Some(bit.into())
+    }
+
+    fn exp_golomb(&mut self) -> Option<u32> {
+        let mut zeros = 0;
+        while self.bit()? == 0 {
+            zeros += 1;
+            if zeros > 31 {
+                return None;
+            }
+        }
+        let mut value = 1_u32;
+        for _ in 0..zeros {
+            value = value << 1 | self.bit()?;
+        }
+        Some(value - 1)
+    }
+}
+
+/// Drops the bytes that keep start codes out of payloads.
+fn without_emulation(nal: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(nal.len());
+    for byte in nal {
+        if !(*byte == 3 && plain.ends_with(&[0, 0])) {
+            plain.push(*byte);
+        }
+    }
+    plain
+}
+
+/// Walks NAL units; stops where lengths make no sense.
+pub(super) struct Units<'a> {
+    pub(super) framing: Framing,
+    pub(super) rest: &'a [u8],
+}
+
+impl<'a> Iterator for Units<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        match self.framing {
+            Framing::Length(size) => {
+                let (length, rest) = self.rest.split_at_checked(usize::from(size))?;
+                let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+                let (nal, rest) = rest.split_at_checked(length)?;
+                self.rest = rest;
+                Some(nal)
+            }
+            Framing::AnnexB => {
+                let start = find_start_code(self.rest)? + 3;
+                let after = &self.rest[start..];
+                let end = find_start_code(after).unwrap_or(after.len());
+                self.rest = &after[end..];
+                Some(&after[..end])
+            }
+        }
+    }
+}
+
+fn find_start_code(bytes: &[u8]) -> Option<usize> {
+    // Most bytes of a payload are not 1: looking for the last byte of the code is the fast way.
+    let mut from = 2;
+    loop {
+        let one = from + bytes.get(from..)?.iter().position(|byte| *byte == 1)?;
+        if bytes[one - 2..one] == [0, 0] {
+            return Some(one - 2);
+        }
+        from = one + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_found_in_both_framings() {
+        let annex_b = [0, 0, 0, 1, 9, 0xf0, 0, 0, 1, 0x65, 1, 2];
+        let units: Vec<&[u8]> = Units { framing: Framing::AnnexB, rest: &annex_b }.collect();
+        assert_eq!(units, [&[9, 0xf0][..], &[0x65, 1, 2]]);
+        let lengths = [0, 2, 9, 0xf0, 0, 3, 0x65, 1, 2, 0, 9, 1];
+        let units: Vec<&[u8]> = Units { framing: Framing::Length(2), rest: &lengths }.collect();
+        assert_eq!(units, [&[9, 0xf0][..], &[0x65, 1, 2]]);
+    }
+
+    #[test]
+    fn decoding_begins_at_idr_and_recovery_points_only() {
+        let look = |nals: &[u8]| NalCodec::H264.look(Framing::Length(1), nals).random_access;
+        assert!(look(&[2, 0x65, 0x88]));
+        assert!(!look(&[2, 0x41, 0x9a]));
+        // first_mb 0, slice type 7 (I): "1 0001000".
+        let intra = [3, 0x41, 0b1000_1000, 0];
+        assert!(!look(&intra));
+        assert!(look(&[&[5, 6, 6, 1, 0x84, 0x80][..], &intra].concat()));
+        let hevc = |kind: u8| NalCodec::Hevc.look(Framing::Length(1), &[2, kind << 1, 1]).random_access;
+        assert!(hevc(19) && hevc(21) && !hevc(1));
+    }
+
+    #[test]
+    fn codec_strings_name_profile_and_level() {
+        assert_eq!(NalCodec::H264.codec_string(&[0x67, 0x64, 0, 0x28]).as_deref(), Some("avc1.640028"));
+        let hevc = [0x42, 1, 1, 1, 0x60, 0, 0, 3, 0, 0x90, 0, 0, 3, 0, 0, 3, 0, 0x5d, 0];
+        assert_eq!(NalCodec::Hevc.codec_string(&hevc).as_deref(), Some("hvc1.1.6.L93.90"));
+    }
+}

@@ -1,0 +1,252 @@
+//! The child's side: shut itself in, say hello, carry out orders until the parent is gone.
+//!
+//! Never opens a path after the sandbox is up, and never writes anything but frames to its parent:
+//! standard output is moved away at once, so that a library which prints cannot reach it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::process::{Pid, Signal};
+use segue_media::span::{self, Progress, SpanEvent, SpanOrder};
+use segue_media::{ByteSource, Cancel, FileSource};
+use segue_model::{FailureClass, Hash, SpanFailure};
+
+use super::protocol::{self, Message, Order, PREAMBLE, WireError};
+use super::sandbox;
+
+/// Progress is said at most so often.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+
+/// Runs as a span process of `parent`, on the streams it was given, until that is gone.
+pub fn main(parent: u32) -> ExitCode {
+    match serve(parent) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error is the parent's record of last words.
+            eprintln!("span process: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(parent: u32) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // A parent that ended before the line above sent no signal.
+    if rustix::process::getppid().map(Pid::as_raw_pid) != Some(parent as i32) {
+        return Err(io::Error::other("the parent is gone"));
+    }
+    let mut to_parent = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    rustix::stdio::dup2_stdout(io::stderr())?;
+    let unenforced = sandbox::enter();
+    say(&mut to_parent, &Message::Hello { version: protocol::VERSION, unenforced }, b"")?;
+
+    let (give, orders) = mpsc::sync_channel(1);
+    thread::Builder::new().name("orders".to_owned()).spawn(move || read_orders(&give))?;
+    work(&orders, &mut to_parent)
+}
+
+/// An order, and the source it is about.
+type Given = (Order, Option<OwnedFd>);
+
+fn read_orders(give: &SyncSender<Given>) {
+    loop {
+        match read_order() {
+            Ok(Some(given)) => {
+                if give.send(given).is_err() {
+                    break;
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                eprintln!("span process: an order cannot be read: {error}");
+                break;
+            }
+        }
+    }
+    // The parent is gone, or not to be trusted: nobody wants what is being made. Not by exit(),
+    // which runs destructors under the feet of libav's threads.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::KILL);
+}
+
+fn read_order() -> Result<Option<Given>, WireError> {
+    let mut preamble = [0; PREAMBLE];
+    let mut source = None;
+    let mut filled = 0;
+    while filled < PREAMBLE {
+        let (count, descriptor) = receive(&mut preamble[filled..])?;
+        if count == 0 {
+            return if filled == 0 { Ok(None) } else { Err(broken_off()) };
+        }
+        source = descriptor.or(source);
+        filled += count;
+    }
+    let frame = protocol::read_body(preamble, &mut Socket)?;
+    Ok(Some((frame.header, source)))
+}
+
+fn broken_off() -> WireError {
+    io::Error::from(io::ErrorKind::UnexpectedEof).into()
+}
+
+/// Standard input as the socket it is.
+struct Socket;
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // Descriptors come with the preamble; one that comes here is closed.
+        receive(buffer).map(|(count, _)| count)
+    }
+}
+
+fn receive(buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let stdin = io::stdin();
+    let received = loop {
+        let mut parts = [io::IoSliceMut::new(buffer)];
+        match recvmsg(&stdin, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
+            Err(Errno::INTR) => {}
+            done => break done?,
+        }
+    };
+    let mut descriptors = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    Ok((received.bytes, descriptors.next()))
+}
+
+fn work(orders: &Receiver<Given>, to_parent: &mut File) -> io::Result<()> {
+    while let Ok((order, source)) = orders.recv() {
+        let answer = match (order, source) {
+            (Order::CheckSandbox, _) => Message::Checked(sandbox::check()),
+            (_, None) => Message::Failed(SpanFailure {
+                class: FailureClass::Worker,
+                message: "an order came without its source".to_owned(),
+                log: Vec::new(),
+            }),
+            (Order::Describe, Some(source)) => describe(source.into(), to_parent),
+            (Order::Span(order), Some(source)) => make(source.into(), &order, to_parent),
+        };
+        say(to_parent, &answer, b"")?;
+    }
+    Ok(())
+}
+
+fn describe(source: File, to_parent: &mut File) -> Message {
+    let described = to_parent.try_clone().map_err(segue_media::Error::Io).and_then(|to_parent| {
+        let source = WatchedSource {
+            source: FileSource::new(source)?,
+            bytes: 0,
+            reads: 0,
+            progress: ThrottledProgress::new(to_parent),
+        };
+        segue_media::describe(Box::new(source), &Cancel::default())
+    });
+    match described {
+        Ok(facts) => Message::Described(Box::new(facts)),
+        Err(error) => Message::Failed(failure(&error)),
+    }
+}
+
+fn make(source: File, order: &SpanOrder, to_parent: &mut File) -> Message {
+    let made = to_parent.try_clone().map_err(segue_media::Error::Io).and_then(|for_progress| {
+        let mut progress = ThrottledProgress::new(for_progress);
+        let mut on_event = |event| match event {
+            SpanEvent::Progress(done) => progress.say(done),
+            SpanEvent::Init { rendition, bytes } => {
+                say(to_parent, &Message::Init { rendition, hash: Hash::of(&bytes) }, &bytes)
+            }
+            SpanEvent::Segment { id, bytes } => {
+                say(to_parent, &Message::Segment { id, hash: Hash::of(&bytes) }, &bytes)
+            }
+        };
+        let source = Box::new(FileSource::new(source)?);
+        span::run(source, order, &Cancel::default(), &mut on_event)
+    });
+    match made {
+        Ok(report) => Message::Done(report),
+        Err(error) => Message::Failed(failure(&error)),
+    }
+}
+
+fn say(to_parent: &mut File, message: &Message, payload: &[u8]) -> io::Result<()> {
+    protocol::write_frame(to_parent, message, payload)
+}
+
+/// The failure as data, with everything libav said about it.
+fn failure(error: &segue_media::Error) -> SpanFailure {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(because) = cause {
+        message = format!("{message}: {because}");
+        cause = because.source();
+    }
+    SpanFailure {
+        // Nobody cancels here; if somebody did, another process does it as well.
+        class: error.class().unwrap_or(FailureClass::Worker),
+        message,
+        log: segue_media::recent_log(),
+    }
+}
+
+/// Says how far a span is when that is news, and not too often.
+struct ThrottledProgress {
+    to_parent: File,
+    said: Progress,
+    said_at: Option<Instant>,
+}
+
+impl ThrottledProgress {
+    fn new(to_parent: File) -> ThrottledProgress {
+        ThrottledProgress { to_parent, said: Progress::default(), said_at: None }
+    }
+
+    fn say(&mut self, done: Progress) -> io::Result<()> {
+        let recently = self.said_at.is_some_and(|at| at.elapsed() < PROGRESS_EVERY);
+        if recently || done == self.said {
+            return Ok(());
+        }
+        (self.said, self.said_at) = (done, Some(Instant::now()));
+        say(&mut self.to_parent, &Message::Progress(done), b"")
+    }
+}
+
+/// Takes reads for progress: `describe` may read all of a long file that has no index.
+struct WatchedSource {
+    source: FileSource,
+    bytes: u64,
+    reads: u64,
+    progress: ThrottledProgress,
+}
+
+impl WatchedSource {
+    /// Reading everything over and over is no progress: damaged files send demuxers in circles.
+    const ROUNDS_MAX: u64 = 8;
+    /// Small files may be read more often.
+    const BYTES_FREE: u64 = 64 << 20;
+}
+
+impl ByteSource for WatchedSource {
+    fn read_at(&mut self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let count = self.source.read_at(buffer, position)?;
+        self.bytes += count as u64;
+        let whole = self.source.size().unwrap_or(0);
+        if self.bytes <= whole.saturating_mul(Self::ROUNDS_MAX).saturating_add(Self::BYTES_FREE) {
+            self.reads += 1;
+            self.progress.say(Progress { packets: self.reads, frames: 0 })?;
+        }
+        Ok(count)
+    }
+
+    fn size(&self) -> Option<u64> {
+        self.source.size()
+    }
+}
