@@ -98,8 +98,10 @@ const ADTS_HEADER: u64 = 7;
 const AUDIO_PES_PAYLOAD: u64 = 2930;
 /// ...that spans at most half its delay of 0.7 s: at least so many a second.
 const AUDIO_PES_MIN: u64 = 3;
-/// PAT and PMT every 100 ms, SDT every 500 ms.
-const TABLE_PACKETS: u64 = 2 * 10 + 2;
+/// PAT and PMT every 100 ms, but only in front of a PES packet.
+const PAT_PMT_REPEATS: u64 = 10;
+/// SDT every 500 ms.
+const SDT_REPEATS: u64 = 2;
 /// The same three once more at the start of each segment.
 const TABLE_PACKETS_PER_SEGMENT: u64 = 3;
 /// PIDs of the three tables.
@@ -126,15 +128,19 @@ fn transport_stream(
         let payload = video.bytes.saturating_add(video.packets * TS_PER_PICTURE);
         packed(payload).saturating_add(video.packets * stuffing)
     });
-    let audio_bytes = audio.map_or(0, |audio| {
+    let audio_pes = audio.map_or(0, |audio| {
         let packet = audio.bytes / audio.packets + ADTS_HEADER;
         let per_pes = (AUDIO_PES_PAYLOAD / packet).max(1);
         // The segment's end cuts one short.
         let cut_short = per_second(1, segment_ms);
-        let pes = audio.packets.div_ceil(per_pes).max(AUDIO_PES_MIN) + cut_short;
-        let payload = audio.bytes + audio.packets * ADTS_HEADER + pes * TS_PER_AUDIO_PES;
-        packed(payload) + pes * stuffing
+        audio.packets.div_ceil(per_pes).max(AUDIO_PES_MIN) + cut_short
     });
+    let audio_bytes = audio.map_or(0, |audio| {
+        let payload = audio.bytes + audio.packets * ADTS_HEADER + audio_pes * TS_PER_AUDIO_PES;
+        packed(payload) + audio_pes * stuffing
+    });
+    let pat_pmt = PAT_PMT_REPEATS.min(audio_pes + video.map_or(0, |video| video.packets));
+    let tables = (2 * pat_pmt + SDT_REPEATS) * TS_PACKET;
     let pids = TABLE_PIDS + u64::from(video.is_some()) + u64::from(audio.is_some());
     let padding = pids * worst_or_mean(15);
     let parameter_sets = if video.is_some() { TS_PARAMETER_SETS } else { 0 };
@@ -142,7 +148,7 @@ fn transport_stream(
 
     video_bytes
         .saturating_add(audio_bytes)
-        .saturating_add(TABLE_PACKETS * TS_PACKET)
+        .saturating_add(tables)
         .saturating_add(per_second(per_segment, segment_ms))
 }
 

@@ -252,7 +252,14 @@ pub fn parse_bitrate(text: &str) -> Option<u64> {
 impl JobRequest {
     /// x264's presets that make sense for streaming.
     pub const PRESETS: [&str; 9] = [
-        "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower",
+        "ultrafast",
+        "superfast",
+        "veryfast",
+        "faster",
+        "fast",
+        "medium",
+        "slow",
+        "slower",
         "veryslow",
     ];
 
