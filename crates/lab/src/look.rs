@@ -148,7 +148,7 @@ pub fn complaints(url: impl AsRef<OsStr>) -> String {
         .args(["-copyts", "-i"])
         .arg(url)
         .args(["-map", "0:v?", "-map", "0:a?", "-fps_mode", "passthrough"])
-        .args(["-enc_time_base", "-1", "-f", "null", "-"]);
+        .args(["-enc_time_base:v", "-1", "-f", "null", "-"]);
     let mut read = ffprobe();
     read.args(["-show_packets", "-show_streams", "-i"]).arg(url);
     let mut said = String::new();

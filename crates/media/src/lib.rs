@@ -10,11 +10,12 @@ mod contract;
 mod describe;
 mod error;
 pub mod span;
+pub mod verify;
 
-pub use byte_source::{ByteSource, Cancel, FileSource};
 pub use av::AvError;
-pub use error::Error;
+pub use byte_source::{ByteSource, Cancel, FileSource};
 pub use describe::{describe, fingerprint};
+pub use error::Error;
 
 /// The last warnings and errors libav had in this process, oldest first: what a failure quotes.
 pub fn recent_log() -> Vec<String> {

@@ -7,7 +7,9 @@ use ffmpeg_next::ffi;
 use segue_model::{AudioSettings, H264Profile, RateControl, Time, VideoSettings};
 
 use super::memory::Dictionary;
-use super::{AGAIN, AvError, END, EncodedPacket, Frame, Packet, Parameters, c_string, check, rational};
+use super::{
+    AGAIN, AvError, END, EncodedPacket, Frame, Packet, Parameters, c_string, check, rational,
+};
 
 /// An open codec context that takes frames.
 struct Encoder(*mut ffi::AVCodecContext);
@@ -29,13 +31,19 @@ impl Encoder {
         }
     }
 
-    fn open(&mut self, codec: *const ffi::AVCodec, options: &[(&str, &str)]) -> Result<(), AvError> {
+    fn open(
+        &mut self,
+        codec: *const ffi::AVCodec,
+        options: &[(&str, &str)],
+    ) -> Result<(), AvError> {
         let mut dictionary = Dictionary::new(options);
         // SAFETY: context and codec belong together; options are a valid dictionary.
         check(unsafe { ffi::avcodec_open2(self.0, codec, &mut dictionary.0) }, "open the encoder")?;
         match dictionary.left_over() {
             None => Ok(()),
-            Some(_) => Err(AvError::new("set the encoder's options", ffi::AVERROR_OPTION_NOT_FOUND)),
+            Some(_) => {
+                Err(AvError::new("set the encoder's options", ffi::AVERROR_OPTION_NOT_FOUND))
+            }
         }
     }
 
@@ -179,7 +187,8 @@ fn set_colour(context: &mut ffi::AVCodecContext, colour: &segue_model::Colour) {
     unsafe {
         let primaries = ffi::av_color_primaries_from_name(c_string(&colour.primaries).as_ptr());
         if primaries >= 0 {
-            context.color_primaries = std::mem::transmute::<c_int, ffi::AVColorPrimaries>(primaries);
+            context.color_primaries =
+                std::mem::transmute::<c_int, ffi::AVColorPrimaries>(primaries);
         }
         let transfer = ffi::av_color_transfer_from_name(c_string(&colour.transfer).as_ptr());
         if transfer >= 0 {
@@ -239,7 +248,11 @@ impl AudioEncoder {
     }
 
     /// Encodes one frame of samples, a plane for each channel, that begins at sample `pts`.
-    pub(crate) fn encode(&mut self, planes: &[&[f32]], pts: i64) -> Result<Vec<EncodedPacket>, AvError> {
+    pub(crate) fn encode(
+        &mut self,
+        planes: &[&[f32]],
+        pts: i64,
+    ) -> Result<Vec<EncodedPacket>, AvError> {
         debug_assert_eq!(planes.len(), self.channels);
         let mut frame = Frame::new();
         let samples = planes.first().map_or(0, |plane| plane.len()).min(self.frame_size);

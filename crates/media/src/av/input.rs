@@ -7,6 +7,7 @@ use std::ptr;
 use ffmpeg_next::ffi;
 use segue_model::{Orientation, Time};
 
+use super::memory::Dictionary;
 use super::{AvError, END, NO_TIMESTAMP, Packet, Parameters, check, owned_string, time};
 use crate::byte_source::{ByteSource, Cancel};
 use crate::error::{Blame, Error};
@@ -110,16 +111,18 @@ impl Input {
             let mut context = ffi::avformat_alloc_context();
             assert!(!self.io.is_null() && !context.is_null(), "out of memory");
             (*context).pb = self.io;
-            // Pictures without timestamps of their own (AVI) get them from decode times.
-            (*context).flags |= (ffi::AVFMT_FLAG_CUSTOM_IO | ffi::AVFMT_FLAG_GENPTS) as c_int;
+            (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO as c_int;
             (*context).interrupt_callback =
                 ffi::AVIOInterruptCB { callback: Some(on_interrupt), opaque };
+            // As the ffmpeg command does. Without it, the first packets of a TS that cannot be
+            // sought in come without times. Other demuxers ignore it.
+            let mut options = Dictionary::new(&[("scan_all_pmts", "1")]);
             // Frees the context and nulls the pointer when it fails.
             let code = ffi::avformat_open_input(
                 &mut context,
                 c"".as_ptr(),
                 ptr::null_mut(),
-                ptr::null_mut(),
+                &mut options.0,
             );
             self.context = context;
             check(code, "open")
@@ -158,22 +161,7 @@ impl Input {
         // SAFETY: the context is open; stream indices come from it.
         let code = unsafe {
             match to {
-                SeekTo::Start => {
-                    let forced = ffi::avformat_seek_file(
-                        self.context,
-                        -1,
-                        i64::MIN,
-                        i64::MIN + 1,
-                        i64::MIN + 1,
-                        0,
-                    );
-                    if forced >= 0 {
-                        forced
-                    } else {
-                        let flags = (ffi::AVSEEK_FLAG_BYTE | ffi::AVSEEK_FLAG_BACKWARD) as c_int;
-                        ffi::av_seek_frame(self.context, -1, 0, flags)
-                    }
-                }
+                SeekTo::Start => self.seek_start(),
                 SeekTo::Tick(stream, tick) => {
                     let flags = ffi::AVSEEK_FLAG_BACKWARD as c_int;
                     ffi::av_seek_frame(self.context, stream as c_int, tick, flags)
@@ -186,6 +174,29 @@ impl Input {
             }
         };
         self.settle(check(code, "seek"), "the source cannot be read from the middle").map(|_| ())
+    }
+
+    /// # Safety
+    /// The context is open.
+    unsafe fn seek_start(&mut self) -> c_int {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let declared = (*self.context).start_time;
+            let start = if declared == NO_TIMESTAMP { 0 } else { declared };
+            let backward = ffi::AVSEEK_FLAG_BACKWARD as c_int;
+            // Demuxers differ in what they take for a start; a position is the last resort, as
+            // some (AVI) lose count of time by it.
+            let code = ffi::avformat_seek_file(self.context, -1, i64::MIN, start, start, 0);
+            if code >= 0 {
+                return code;
+            }
+            let code = ffi::av_seek_frame(self.context, -1, start, backward);
+            if code >= 0 {
+                return code;
+            }
+            let byte = ffi::AVSEEK_FLAG_BYTE as c_int;
+            ffi::av_seek_frame(self.context, -1, 0, backward | byte)
+        }
     }
 
     /// How many bytes the source has.
@@ -488,7 +499,10 @@ unsafe extern "C" fn on_read(opaque: *mut c_void, buffer: *mut u8, length: c_int
     // SAFETY: `opaque` is the boxed reader given in `open_raw`, used by nobody else during a call;
     // the buffer has room for `length` bytes.
     let (reader, buffer) = unsafe {
-        (&mut *opaque.cast::<Reader>(), std::slice::from_raw_parts_mut(buffer, length.max(0) as usize))
+        (
+            &mut *opaque.cast::<Reader>(),
+            std::slice::from_raw_parts_mut(buffer, length.max(0) as usize),
+        )
     };
     if reader.cancel.is_cancelled() {
         return ffi::AVERROR_EXIT;

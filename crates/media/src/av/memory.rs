@@ -175,6 +175,11 @@ impl Packet {
         (self.raw().dts != NO_TIMESTAMP).then_some(self.raw().dts)
     }
 
+    /// When it is shown; where the container does not say (AVI), when it is decoded.
+    pub(crate) fn tick(&self) -> Option<i64> {
+        self.pts().or(self.dts())
+    }
+
     pub(crate) fn duration(&self) -> i64 {
         self.raw().duration
     }
@@ -238,7 +243,9 @@ impl Dictionary {
         let mut raw = ptr::null_mut();
         for (name, value) in options {
             // SAFETY: both strings live through the call; libav copies them.
-            unsafe { ffi::av_dict_set(&mut raw, c_string(name).as_ptr(), c_string(value).as_ptr(), 0) };
+            unsafe {
+                ffi::av_dict_set(&mut raw, c_string(name).as_ptr(), c_string(value).as_ptr(), 0)
+            };
         }
         Dictionary(raw)
     }
@@ -247,8 +254,12 @@ impl Dictionary {
     pub(super) fn left_over(&self) -> Option<String> {
         // SAFETY: the dictionary is valid, possibly null, which libav takes for empty.
         unsafe {
-            let first =
-                ffi::av_dict_get(self.0, c"".as_ptr(), ptr::null(), ffi::AV_DICT_IGNORE_SUFFIX as c_int);
+            let first = ffi::av_dict_get(
+                self.0,
+                c"".as_ptr(),
+                ptr::null(),
+                ffi::AV_DICT_IGNORE_SUFFIX as c_int,
+            );
             (!first.is_null()).then(|| super::owned_string((*first).key))
         }
     }

@@ -11,6 +11,7 @@ pub(crate) mod log;
 mod memory;
 mod muxer;
 mod resampler;
+pub(crate) mod url;
 
 use std::ffi::{CStr, CString, c_char, c_int};
 

@@ -54,15 +54,16 @@ impl Muxer {
                     "describe a track",
                 )?;
                 (*(*stream).codecpar).codec_tag = 0;
-                (*stream).time_base =
-                    ffi::AVRational { num: 1, den: track.timescale as c_int };
+                (*stream).time_base = ffi::AVRational { num: 1, den: track.timescale as c_int };
             }
             check(ffi::avio_open_dyn_buf(&mut (*muxer.context).pb), "allocate a segment")?;
             let mut dictionary = Dictionary::new(options);
             check(ffi::avformat_write_header(muxer.context, &mut dictionary.0), "write a header")?;
             match dictionary.left_over() {
                 None => Ok(muxer),
-                Some(_) => Err(AvError::new("set the muxer's options", ffi::AVERROR_OPTION_NOT_FOUND)),
+                Some(_) => {
+                    Err(AvError::new("set the muxer's options", ffi::AVERROR_OPTION_NOT_FOUND))
+                }
             }
         }
     }

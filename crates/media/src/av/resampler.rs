@@ -107,7 +107,8 @@ impl Resampler {
         room: usize,
     ) -> Result<Vec<Vec<f32>>, AvError> {
         let samples = planes.first().map_or(0, |plane| plane.len());
-        let mut pointers: Vec<*const u8> = planes.iter().map(|plane| plane.as_ptr().cast()).collect();
+        let mut pointers: Vec<*const u8> =
+            planes.iter().map(|plane| plane.as_ptr().cast()).collect();
         // SAFETY: the pointers name planes of `samples` floats that live through the call.
         unsafe { self.convert(pointers.as_mut_ptr(), samples, room) }
     }

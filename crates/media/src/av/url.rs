@@ -55,7 +55,8 @@ pub(crate) fn fetch(
     let mut bytes = Vec::new();
     let mut buffer = vec![0; 64 * 1024];
     while (bytes.len() as u64) < wanted {
-        let room = buffer.len().min(usize::try_from(wanted - bytes.len() as u64).unwrap_or(usize::MAX));
+        let room =
+            buffer.len().min(usize::try_from(wanted - bytes.len() as u64).unwrap_or(usize::MAX));
         // SAFETY: the connection is open and the buffer has room for that many bytes.
         let read = unsafe { ffi::avio_read_partial(reading.0, buffer.as_mut_ptr(), room as c_int) };
         if cancel.is_cancelled() {
@@ -85,7 +86,8 @@ fn open(url: &str, range: Option<(u64, u64)>, cancel: &Cancel) -> Result<Reading
         options.push(("offset".to_owned(), offset.to_string()));
         options.push(("end_offset".to_owned(), offset.saturating_add(length).to_string()));
     }
-    let options: Vec<_> = options.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let options: Vec<_> =
+        options.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let mut options = Dictionary::new(&options);
     let interrupt = ffi::AVIOInterruptCB {
         callback: Some(on_interrupt),

@@ -118,7 +118,7 @@ impl Pictures {
     }
 
     fn feed(&mut self, packet: Option<&Packet>) -> Result<(), Error> {
-        if let Some(tick) = packet.and_then(Packet::pts) {
+        if let Some(tick) = packet.and_then(Packet::tick) {
             self.packet_ticks.push(tick);
         }
         if self.frames >= FRAMES {
@@ -173,7 +173,6 @@ struct Track {
     sample_rate: u32,
     channels: u32,
     lengths: Vec<usize>,
-    packets: usize,
 }
 
 impl Track {
@@ -188,21 +187,21 @@ impl Track {
             sample_rate: 0,
             channels: 0,
             lengths: Vec::new(),
-            packets: 0,
         })
     }
 
     fn is_done(&self) -> bool {
-        self.decoder.is_none() || self.packets >= SOUND_PACKETS
+        // An edit list may hide the first packets; what is hidden tells nothing.
+        self.decoder.is_none() || self.lengths.len() >= SOUND_PACKETS
     }
 
     fn feed(&mut self, packet: Option<&Packet>) -> Result<(), Error> {
-        if self.packets >= SOUND_PACKETS {
+        if self.lengths.len() >= SOUND_PACKETS {
             return Ok(());
         }
-        self.packets += 1;
-        let Track { decoder: Some(decoder), start, sample_rate, channels, lengths, time_base, .. } =
-            self
+        let Track {
+            decoder: Some(decoder), start, sample_rate, channels, lengths, time_base, ..
+        } = self
         else {
             return Ok(());
         };

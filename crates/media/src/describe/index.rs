@@ -66,7 +66,7 @@ impl Index {
                 continue;
             }
             while let Some(packet) = input.read()? {
-                if let (Some(pts), false) = (packet.pts(), packet.is_corrupt()) {
+                if let (Some(pts), false) = (packet.tick(), packet.is_corrupt()) {
                     self.note_end(packet.stream(), pts, packet.duration());
                 }
             }
@@ -83,7 +83,7 @@ impl Index {
         input.seek(SeekTo::Start)?;
         let mut found = BTreeMap::new();
         while let Some(packet) = input.read()? {
-            let Some(pts) = packet.pts().or(packet.dts()) else { continue };
+            let Some(pts) = packet.tick() else { continue };
             if packet.is_corrupt() && packet.position().is_none() {
                 continue;
             }
@@ -141,8 +141,7 @@ fn container_index(
     }
     let mut entries = keyframe_entries(input, lead);
     entries.sort_unstable();
-    let (Some(declared), Some(last), Some(stream)) =
-        (declared, entries.last(), input.stream(lead))
+    let (Some(declared), Some(last), Some(stream)) = (declared, entries.last(), input.stream(lead))
     else {
         return Ok(Vec::new());
     };
@@ -179,7 +178,7 @@ fn presentation_ticks(
     input.keep_only_keyframes(video);
     let mut ticks = Vec::with_capacity(entries.len());
     while let Some(packet) = input.read()? {
-        if let (true, Some(pts)) = (packet.is_keyframe(), packet.pts()) {
+        if let (true, Some(pts)) = (packet.is_keyframe(), packet.tick()) {
             ticks.push(pts);
         }
     }

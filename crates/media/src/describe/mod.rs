@@ -99,8 +99,13 @@ impl Draft<'_> {
     ) -> Result<VideoFacts, Error> {
         let time_base = stream.time_base();
         let on_axis = |tick: i64| Time::from_ticks(tick, time_base) - start;
-        let keyframes: Vec<Time> =
-            self.index.keyframes.ticks.iter().map(|tick| Time::from_ticks(*tick, time_base)).collect();
+        let keyframes: Vec<Time> = self
+            .index
+            .keyframes
+            .ticks
+            .iter()
+            .map(|tick| Time::from_ticks(*tick, time_base))
+            .collect();
         let frame_rate = rate::frame_rate(&rate::Evidence {
             average: stream.average_frame_rate(),
             base: stream.base_frame_rate(),
@@ -140,7 +145,10 @@ impl Draft<'_> {
             codec: stream.codec(),
             width,
             height,
-            sample_aspect: stream.sample_aspect().or(head.sample_aspect).unwrap_or(Time::from_secs(1)),
+            sample_aspect: stream
+                .sample_aspect()
+                .or(head.sample_aspect)
+                .unwrap_or(Time::from_secs(1)),
             orientation: stream.orientation(),
             frame_rate,
             clock,
@@ -157,7 +165,8 @@ impl Draft<'_> {
     fn audio(&self, head: &AudioHead, start: Time) -> Option<AudioFacts> {
         let stream = self.input.stream(head.stream)?;
         let time_base = stream.time_base();
-        let sample_rate = if head.sample_rate > 0 { head.sample_rate } else { stream.sample_rate() };
+        let sample_rate =
+            if head.sample_rate > 0 { head.sample_rate } else { stream.sample_rate() };
         if sample_rate == 0 {
             return None;
         }

@@ -4,12 +4,24 @@
 //! exception, and each keyframe of the whole film. A wrong answer costs frames (two of them in one
 //! slot), so doubt means variable.
 
-use segue_model::{FrameRate, Time};
+use segue_model::{FrameClock, FrameRate, Time};
 
 /// Rates that films are made at.
 const USUAL: [(i64, i64); 14] = [
-    (24_000, 1001), (24, 1), (25, 1), (30_000, 1001), (30, 1), (48, 1), (50, 1),
-    (60_000, 1001), (60, 1), (12, 1), (15, 1), (100, 1), (120_000, 1001), (120, 1),
+    (24_000, 1001),
+    (24, 1),
+    (25, 1),
+    (30_000, 1001),
+    (30, 1),
+    (48, 1),
+    (50, 1),
+    (60_000, 1001),
+    (60, 1),
+    (12, 1),
+    (15, 1),
+    (100, 1),
+    (120_000, 1001),
+    (120, 1),
 ];
 
 /// What is known of when frames are shown.
@@ -60,11 +72,10 @@ fn measured_rate(head: &[Time]) -> Option<Time> {
 /// Whether frames are one slot apart at the head, and every keyframe is near its slot.
 fn fits(rate: Time, evidence: &Evidence<'_>) -> bool {
     let Some(frame) = rate.recip() else { return false };
-    // Container ticks round; capture clocks jitter a little.
-    let leeway = (evidence.time_base + evidence.time_base / Time::from_secs(2)).max(frame / Time::from_secs(5));
-    if leeway * 2 >= frame {
-        return false;
-    }
+    // Container ticks round. Beyond that, no frame may move further than it would in the slots of a
+    // variable rate.
+    let rounding = evidence.time_base + evidence.time_base / Time::from_secs(2);
+    let leeway = rounding.max(Time::HALF / FrameClock::FINE).min(frame * Time::new(2, 5));
     let near = |time: &Time| {
         let slots = (*time - evidence.first) * rate;
         (slots - Time::from_secs(slots.round())).abs() <= leeway * rate
@@ -86,7 +97,12 @@ mod tests {
         times.collect()
     }
 
-    fn judge(head: &[Time], keyframes: &[Time], average: Option<Time>, base: Option<Time>) -> FrameRate {
+    fn judge(
+        head: &[Time],
+        keyframes: &[Time],
+        average: Option<Time>,
+        base: Option<Time>,
+    ) -> FrameRate {
         let time_base = Time::new(1, 1000);
         frame_rate(&Evidence { average, base, time_base, first: head[0], head, keyframes })
     }
@@ -127,8 +143,10 @@ mod tests {
     #[test]
     fn a_missing_frame_or_two_leaves_the_rate_constant() {
         let all = rounded_to_millis(Time::from_secs(30), 100);
-        let head: Vec<_> = all.iter().enumerate().filter(|(n, _)| *n != 40).map(|(_, t)| *t).collect();
-        assert_eq!(judge(&head, &[], None, None), FrameRate::Constant(Time::from_secs(30)));
+        let head: Vec<_> =
+            all.iter().enumerate().filter(|(n, _)| *n != 40).map(|(_, t)| *t).collect();
+        let base = Some(Time::from_secs(30));
+        assert_eq!(judge(&head, &[], None, base), FrameRate::Constant(Time::from_secs(30)));
     }
 
     #[test]

@@ -150,7 +150,8 @@ impl<'a> Assembler<'a> {
         if next >= self.end {
             return None;
         }
-        let video = if line.has_video { Some(self.video.remove(&(line.rendition, next))?) } else { None };
+        let video =
+            if line.has_video { Some(self.video.remove(&(line.rendition, next))?) } else { None };
         Some((video, sound))
     }
 
@@ -168,7 +169,9 @@ impl<'a> Assembler<'a> {
                 Ok(())
             }
             Some(first) if *first == init => Ok(()),
-            Some(_) => Err(Error::worker("an encoder changed its header from one segment to the next")),
+            Some(_) => {
+                Err(Error::worker("an encoder changed its header from one segment to the next"))
+            }
         }
     }
 }

@@ -16,8 +16,7 @@ type TsPacket = [u8; PACKET];
 
 /// The same stream, each PID padded to a multiple of 16 packets and counted anew from 0.
 pub(super) fn made_whole(stream: &[u8]) -> Vec<u8> {
-    let mut packets: Vec<TsPacket> =
-        stream.as_chunks::<PACKET>().0.to_vec();
+    let mut packets: Vec<TsPacket> = stream.as_chunks::<PACKET>().0.to_vec();
     let mut pids: Vec<u16> = packets.iter().map(pid).filter(|pid| *pid != NULL_PID).collect();
     pids.sort_unstable();
     pids.dedup();
@@ -138,11 +137,18 @@ mod tests {
 
     fn payload(stream: &[u8], wanted: u16) -> Vec<u8> {
         let packets = stream.as_chunks::<PACKET>().0;
-        packets.iter().filter(|p| pid(p) == wanted).flat_map(|p| p[payload_at(p)..].to_vec()).collect()
+        packets
+            .iter()
+            .filter(|p| pid(p) == wanted)
+            .flat_map(|p| p[payload_at(p)..].to_vec())
+            .collect()
     }
 
     fn sample(frames: usize) -> Vec<u8> {
-        let mut out = vec![packet(0, true, &[0; 184]), packet(256, true, &[vec![0, 0, 1, 0xe0], vec![7; 180]].concat())];
+        let mut out = vec![
+            packet(0, true, &[0; 184]),
+            packet(256, true, &[vec![0, 0, 1, 0xe0], vec![7; 180]].concat()),
+        ];
         out.extend((0..frames).map(|n| packet(256, false, &[n as u8; 184])));
         out.push(packet(256, false, &[9; 50]));
         out.push(packet(257, true, &[vec![0, 0, 1, 0xc0], vec![3; 60]].concat()));
@@ -154,8 +160,13 @@ mod tests {
         for frames in 0..40 {
             let whole = made_whole(&sample(frames));
             for wanted in [0, 256, 257] {
-                let counters: Vec<u8> = whole.as_chunks::<PACKET>().0.iter()
-                    .filter(|p| pid(p) == wanted).map(|p| p[3] & 15).collect();
+                let counters: Vec<u8> = whole
+                    .as_chunks::<PACKET>()
+                    .0
+                    .iter()
+                    .filter(|p| pid(p) == wanted)
+                    .map(|p| p[3] & 15)
+                    .collect();
                 assert_eq!(counters.len() % 16, 0, "pid {wanted}, {frames} frames");
                 assert!(counters.iter().enumerate().all(|(at, n)| usize::from(*n) == at % 16));
             }

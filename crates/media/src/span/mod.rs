@@ -186,20 +186,18 @@ impl<'a> Pipeline<'a> {
             let (parts, finished) = sync_channel::<Part>(4);
             let progress = || counts.progress();
             let assembling = scope.spawn(move || assembler.run(&finished, &progress, on_event));
-            let mut feeds = Feeds {
-                pictures,
-                renditions: Vec::new(),
-                sound: Vec::new(),
-                ended: false,
-            };
+            let mut feeds =
+                Feeds { pictures, renditions: Vec::new(), sound: Vec::new(), ended: false };
             let mut working: Vec<ScopedJoinHandle<'_, Result<u64, Error>>> = Vec::new();
             for encoding in self.encodings() {
                 let (sender, pictures) = sync_channel(PICTURES_WAITING);
                 let parts = parts.clone();
                 feeds.renditions.push(sender);
-                working.push(scope.spawn(move || {
-                    rendition::run(scope, encoding, &pictures, &parts).map(|()| 0)
-                }));
+                working.push(
+                    scope.spawn(move || {
+                        rendition::run(scope, encoding, &pictures, &parts).map(|()| 0)
+                    }),
+                );
             }
             for sound in sounds {
                 let (sender, packets): (_, Receiver<ToSound>) = sync_channel(PACKETS_WAITING);

@@ -41,8 +41,12 @@ impl<'a> Pictures<'a> {
             .ok_or_else(|| Error::source("the picture's stream is not there any more"))?;
         let decoder = Decoder::open(&stream.parameters()?, stream.time_base(), threads)
             .blame_source(&format!("the picture ({}) cannot be decoded here", facts.codec))?;
-        let deinterlace =
-            job.recipe.renditions.iter().flat_map(|rendition| &rendition.video).any(|v| v.deinterlace);
+        let deinterlace = job
+            .recipe
+            .renditions
+            .iter()
+            .flat_map(|rendition| &rendition.video)
+            .any(|v| v.deinterlace);
         Ok(Pictures {
             facts,
             start: job.facts.start,
@@ -51,7 +55,12 @@ impl<'a> Pictures<'a> {
             filters: filters(deinterlace, facts.orientation),
             graph: None,
             exact: job.recipe.exact,
-            slots: Slots::new(&job.timeline, &facts.clock, span, facts.frame_rate.nominal().recip().unwrap_or(Time::new(1, 25))),
+            slots: Slots::new(
+                &job.timeline,
+                &facts.clock,
+                span,
+                facts.frame_rate.nominal().recip().unwrap_or(Time::new(1, 25)),
+            ),
             last_slot: None,
         })
     }

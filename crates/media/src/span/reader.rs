@@ -89,8 +89,12 @@ impl<'a> Reader<'a> {
         loop {
             let place = self.place(picture, sound, back);
             self.entry = place.entry;
-            if place.seek.is_none() || self.input.seek(place.seek.unwrap_or(SeekTo::Start)).is_err() {
-                self.input.seek(SeekTo::Start)?;
+            let sought = place.seek.is_some_and(|to| self.input.seek(to).is_ok());
+            if !sought {
+                // A source that was just opened is at its start, which few demuxers can go back to.
+                if back > 0 || place.seek.is_some() {
+                    self.input.seek(SeekTo::Start)?;
+                }
                 self.entry = None;
                 self.ahead.clear();
                 return Ok(());
@@ -160,7 +164,7 @@ impl<'a> Reader<'a> {
             if let Some((_, target)) = picture.filter(|it| it.0.stream == packet.stream()) {
                 if !picture_found {
                     let entry = self.entry.unwrap_or(i64::MIN);
-                    let keyframe = packet.pts().filter(|_| packet.is_keyframe());
+                    let keyframe = packet.tick().filter(|_| packet.is_keyframe());
                     match keyframe {
                         Some(tick) if tick > target => return Ok(false),
                         Some(tick) if tick >= entry => {
@@ -173,7 +177,7 @@ impl<'a> Reader<'a> {
                 }
             } else if let Some((_, target, _)) = sound.filter(|it| it.0.stream == packet.stream()) {
                 if !sound_found {
-                    match packet.pts() {
+                    match packet.tick() {
                         Some(tick) if tick > target => return Ok(false),
                         Some(_) => sound_found = true,
                         None => {}

@@ -58,7 +58,9 @@ pub(super) fn run<'scope, 'env>(
                     let waiting = if encoding.exact { encoding.frames_max } else { WAITING };
                     let (sender, frames) = sync_channel(waiting);
                     let parts = parts.clone();
-                    busy.push(scope.spawn(move || encode_segment(encoding, segment, &frames, &parts)));
+                    busy.push(
+                        scope.spawn(move || encode_segment(encoding, segment, &frames, &parts)),
+                    );
                     current = Some(sender);
                 }
                 let mut scaled = scaler.scale(&frame)?;
@@ -179,12 +181,17 @@ impl Scaler<'_> {
         // time, and its slot is set afterwards.
         if self.graph.as_ref().is_none_or(|graph| !graph.suits(&frame)) {
             let VideoSettings { width, height, .. } = self.encoding.video;
-            let flags = if self.encoding.exact { "bicubic+accurate_rnd+full_chroma_int+bitexact" } else { "bicubic" };
+            let flags = if self.encoding.exact {
+                "bicubic+accurate_rnd+full_chroma_int+bitexact"
+            } else {
+                "bicubic"
+            };
             let filters = format!(
                 "scale=w={width}:h={height}:flags={flags}:out_range=limited,setsar=1,format=yuv420p"
             );
             let threads = if self.encoding.exact { 1 } else { self.encoding.threads };
-            let graph = Graph::new(&frame, Time::new(1, 240), &filters, threads, self.encoding.exact);
+            let graph =
+                Graph::new(&frame, Time::new(1, 240), &filters, threads, self.encoding.exact);
             self.graph = Some(graph.blame_worker("the scaler cannot be set up")?);
         }
         let graph = self.graph.as_mut().expect("a scaler was just made");
@@ -201,7 +208,13 @@ mod tests {
     use super::*;
 
     fn segment(shown: &[i64], depth: usize, next: i64) -> Vec<EncodedPacket> {
-        let packet = |pts: &i64| EncodedPacket { pts: *pts, dts: 0, duration: 0, keyframe: false, data: vec![] };
+        let packet = |pts: &i64| EncodedPacket {
+            pts: *pts,
+            dts: 0,
+            duration: 0,
+            keyframe: false,
+            data: vec![],
+        };
         let mut packets: Vec<_> = shown.iter().map(packet).collect();
         set_decode_slots(&mut packets, depth, next);
         packets

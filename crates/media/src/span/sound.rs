@@ -62,7 +62,7 @@ impl Sound<'_> {
         for message in packets {
             let reached = match message {
                 ToSound::Packet(packet) => {
-                    let at = packet.pts().map(|tick| self.on_axis(tick));
+                    let at = packet.tick().map(|tick| self.on_axis(tick));
                     waiting.push_back(packet);
                     at
                 }
@@ -87,7 +87,7 @@ impl Sound<'_> {
     }
 
     fn ends_by(&self, packet: &Packet, time: Time) -> bool {
-        packet.pts().is_none_or(|tick| self.on_axis(tick + packet.duration()) <= time)
+        packet.tick().is_none_or(|tick| self.on_axis(tick + packet.duration()) <= time)
     }
 
     /// Encodes one segment from the packets of its window.
@@ -102,7 +102,7 @@ impl Sound<'_> {
             .blame_source(&format!("the sound ({}) cannot be decoded here", self.facts.codec))?;
         let inside = packets.iter().filter(|packet| {
             !self.ends_by(packet, window.decode_from)
-                && packet.pts().is_some_and(|tick| self.on_axis(tick) < window.decode_to)
+                && packet.tick().is_some_and(|tick| self.on_axis(tick) < window.decode_to)
         });
         for packet in inside.map(Some).chain([None]) {
             decoder.decode(packet, |frame: &mut Frame| self.draw(frame, &mut canvas))?;
@@ -199,7 +199,12 @@ impl Sound<'_> {
                 let index = packet.pts.div_euclid(size as i64);
                 if (first..end).contains(&index) {
                     let duration = size as i64;
-                    kept.push(EncodedPacket { dts: packet.pts, duration, keyframe: true, ..packet });
+                    kept.push(EncodedPacket {
+                        dts: packet.pts,
+                        duration,
+                        keyframe: true,
+                        ..packet
+                    });
                 }
             }
         }

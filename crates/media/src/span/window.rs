@@ -50,9 +50,7 @@ impl SoundWindow {
         let rate = i64::from(settings.sample_rate);
         let source_rate = i64::from(facts.sample_rate.max(1));
         let size = i64::from(settings.codec.frame_size());
-        let first_packet_at = |boundary: Time| {
-            (boundary * Time::new(rate, size)).ceil()
-        };
+        let first_packet_at = |boundary: Time| (boundary * Time::new(rate, size)).ceil();
         let first = if index == 0 { -1 } else { first_packet_at(job.timeline.start_of(index)) };
         let end = first_packet_at(job.timeline.start_of(index + 1));
         let frame_first = (first - i64::from(settings.codec.pre_roll())).max(0);
