@@ -52,40 +52,28 @@ pub fn bad() -> &'static [BadSpec] {
             wrong: "cut off before the moov at its end: samples that nothing describes",
             salvageable: false,
             extension: "mp4",
-            make: Spoil::Front {
-                of: "h264-aac-mp4",
-                percent: 80,
-            },
+            make: Spoil::Front { of: "h264-aac-mp4", percent: 80 },
         },
         BadSpec {
             name: "truncated-mp4",
             wrong: "cut off in the middle, the moov in front still promising the whole",
             salvageable: true,
             extension: "mp4",
-            make: Spoil::Front {
-                of: "faststart-mp4",
-                percent: 60,
-            },
+            make: Spoil::Front { of: "faststart-mp4", percent: 60 },
         },
         BadSpec {
             name: "truncated-mkv",
             wrong: "cut off in the middle, without the cues at its end",
             salvageable: true,
             extension: "mkv",
-            make: Spoil::Front {
-                of: "h264-aac-mkv",
-                percent: 60,
-            },
+            make: Spoil::Front { of: "h264-aac-mkv", percent: 60 },
         },
         BadSpec {
             name: "truncated-ts",
             wrong: "cut off in the middle of a packet",
             salvageable: true,
             extension: "ts",
-            make: Spoil::Front {
-                of: "h264-ac3-ts",
-                percent: 60,
-            },
+            make: Spoil::Front { of: "h264-ac3-ts", percent: 60 },
         },
     ]
 }
@@ -105,10 +93,7 @@ pub fn bad_source(name: &str) -> PathBuf {
         }),
         Spoil::Front { of, percent } => {
             let whole = source(of);
-            let recipe = format!(
-                "{percent} % of {}",
-                whole.file_name().expect("a file").display()
-            );
+            let recipe = format!("{percent} % of {}", whole.file_name().expect("a file").display());
             kept(spec.name, spec.extension, &recipe, |part| {
                 let bytes = fs::read(&whole).expect("the source was just made");
                 // An odd length: no packet of 188 bytes and no block ends there.

@@ -33,8 +33,7 @@ pub(crate) fn kept(name: &str, extension: &str, recipe: &str, make: impl FnOnce(
     let lock_path = directory().join(format!("{stem}.lock"));
     let lock = File::create(&lock_path)
         .unwrap_or_else(|error| panic!("cannot create {}: {error}", lock_path.display()));
-    lock.lock()
-        .unwrap_or_else(|error| panic!("cannot lock {}: {error}", lock_path.display()));
+    lock.lock().unwrap_or_else(|error| panic!("cannot lock {}: {error}", lock_path.display()));
     if !path.exists() {
         // The lock's holder is alone, so a leftover of a killed process is simply overwritten.
         let part = directory().join(format!("{stem}.part.{extension}"));

@@ -23,16 +23,13 @@ impl Ran {
 /// # Panics
 /// When it cannot be started or does not exit with 0.
 pub fn run(command: &mut Command) -> Ran {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| {
-            panic!(
-                "cannot start {:?}: {error}. The source laboratory needs ffmpeg and ffprobe on the \
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| {
+        panic!(
+            "cannot start {:?}: {error}. The source laboratory needs ffmpeg and ffprobe on the \
              PATH; on Debian or Ubuntu: apt-get install ffmpeg",
-                command.get_program()
-            )
-        });
+            command.get_program()
+        )
+    });
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         output.status.success(),
@@ -40,10 +37,7 @@ pub fn run(command: &mut Command) -> Ran {
         words(command),
         output.status
     );
-    Ran {
-        stdout: output.stdout,
-        stderr,
-    }
+    Ran { stdout: output.stdout, stderr }
 }
 
 /// The ffmpeg command: no questions, no banner, warnings and errors only.
@@ -62,10 +56,6 @@ pub fn ffprobe() -> Command {
 
 fn words(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
-    words.extend(
-        command
-            .get_args()
-            .map(|word| word.to_string_lossy().into_owned()),
-    );
+    words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     words.join(" ")
 }

@@ -53,14 +53,7 @@ fn frames_of(url: &OsStr, stream: &str) -> Vec<Frame> {
     let said = run(ffmpeg()
         .args(["-v", "fatal", "-noautorotate", "-copyts", "-i"])
         .arg(url)
-        .args([
-            "-map",
-            stream,
-            "-fps_mode",
-            "passthrough",
-            "-enc_time_base",
-            "-1",
-        ])
+        .args(["-map", stream, "-fps_mode", "passthrough", "-enc_time_base", "-1"])
         .args(["-f", "framemd5", "-"]))
     .text();
     let mut time_base = (0, 1);
@@ -84,29 +77,24 @@ fn frames_of(url: &OsStr, stream: &str) -> Vec<Frame> {
 pub fn packets(url: impl AsRef<OsStr>) -> Vec<Packet> {
     let said = run(ffprobe()
         .args(["-v", "fatal", "-show_packets", "-show_data_hash", "MD5"])
-        .args([
-            "-show_entries",
-            "packet=stream_index,pts,dts,duration,flags,size,data_hash",
-        ])
+        .args(["-show_entries", "packet=stream_index,pts,dts,duration,flags,size,data_hash"])
         .args(["-of", "compact=print_section=0", "-i"])
         .arg(url.as_ref()))
     .text();
-    said.lines()
+    // Side data breaks a packet's line in two.
+    said.replace("\n|", "|")
+        .lines()
         .filter(|line| line.contains("stream_index="))
         .map(packet)
         .collect()
 }
 
 fn packet(line: &str) -> Packet {
-    let fields: BTreeMap<&str, &str> = line
-        .split('|')
-        .filter_map(|field| field.split_once('='))
-        .collect();
+    let fields: BTreeMap<&str, &str> =
+        line.split('|').filter_map(|field| field.split_once('=')).collect();
     let ticks = |key: &str| fields.get(key).and_then(|value| value.parse().ok());
     Packet {
-        stream: fields["stream_index"]
-            .parse()
-            .expect("a stream index is a number"),
+        stream: fields["stream_index"].parse().expect("a stream index is a number"),
         pts: ticks("pts"),
         dts: ticks("dts"),
         duration: ticks("duration"),
@@ -120,15 +108,7 @@ fn packet(line: &str) -> Packet {
 /// `h264`, `format.duration` to `8.008000`.
 pub fn probe(url: impl AsRef<OsStr>) -> BTreeMap<String, String> {
     let said = run(ffprobe()
-        .args([
-            "-v",
-            "fatal",
-            "-show_format",
-            "-show_streams",
-            "-of",
-            "flat",
-            "-i",
-        ])
+        .args(["-v", "fatal", "-show_format", "-show_streams", "-of", "flat", "-i"])
         .arg(url.as_ref()))
     .text();
     said.lines()
@@ -168,22 +148,20 @@ pub fn complaints(url: impl AsRef<OsStr>) -> String {
 /// The samples of the first sound track, as floats, channels interleaved as they come. Samples
 /// follow each other without regard to timestamps: nothing is filled in or taken away.
 pub fn pcm(url: impl AsRef<OsStr>) -> Vec<f32> {
-    let ran = run(ffmpeg()
-        .args(["-v", "fatal", "-i"])
-        .arg(url.as_ref())
-        .args(["-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "f32le", "-"]));
-    ran.stdout
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect()
+    let ran = run(ffmpeg().args(["-v", "fatal", "-i"]).arg(url.as_ref()).args([
+        "-map",
+        "0:a:0",
+        "-c:a",
+        "pcm_f32le",
+        "-f",
+        "f32le",
+        "-",
+    ]));
+    ran.stdout.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
 fn whole(text: &str) -> i64 {
-    text.trim()
-        .parse()
-        .unwrap_or_else(|_| panic!("ffmpeg said {text:?} where a number belongs"))
+    text.trim().parse().unwrap_or_else(|_| panic!("ffmpeg said {text:?} where a number belongs"))
 }
 
 /// Microseconds, rounded half away from zero, as ffprobe writes times.

@@ -103,16 +103,11 @@ impl SourceSpec {
         let recipe = match &self.make {
             Make::Text(content) => (*content).to_owned(),
             // Paths of other sources hold their hashes, so a change there remakes this.
-            Make::Ffmpeg(arguments) => arguments
-                .split_whitespace()
-                .map(resolved)
-                .map(named)
-                .collect::<Vec<_>>()
-                .join(" "),
+            Make::Ffmpeg(arguments) => {
+                arguments.split_whitespace().map(resolved).map(named).collect::<Vec<_>>().join(" ")
+            }
         };
-        kept(self.name, self.extension, &recipe, |part| {
-            self.make_at(part)
-        })
+        kept(self.name, self.extension, &recipe, |part| self.make_at(part))
     }
 
     /// Makes the file anew in a place of the caller's, whose extension should be the source's.
@@ -137,10 +132,7 @@ impl SourceSpec {
 }
 
 fn resolved(word: &str) -> String {
-    match word
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'))
-    {
+    match word.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         Some(name) => source(name).to_string_lossy().into_owned(),
         None => word.to_owned(),
     }
@@ -165,17 +157,8 @@ impl SourceSpec {
             "mpg" => "mpeg",
             other => other,
         };
-        let expect = Expect {
-            container,
-            ..Expect::default()
-        };
-        Self {
-            name,
-            special,
-            expect,
-            extension,
-            make: Make::Text(""),
-        }
+        let expect = Expect { container, ..Expect::default() };
+        Self { name, special, expect, extension, make: Make::Text("") }
     }
 
     pub(crate) fn ffmpeg(mut self, arguments: impl Into<String>) -> Self {
@@ -224,11 +207,7 @@ impl ExpectedVideo {
     }
 
     pub(crate) fn variable(self, end: f64) -> Self {
-        Self {
-            rate: Rate::Variable,
-            end,
-            ..self
-        }
+        Self { rate: Rate::Variable, end, ..self }
     }
 }
 

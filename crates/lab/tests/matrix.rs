@@ -20,15 +20,13 @@ struct Differences(Vec<String>);
 impl Differences {
     fn check<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, found: T, expected: T) {
         if found != expected {
-            self.0
-                .push(format!("{what}: found {found:?}, expected {expected:?}"));
+            self.0.push(format!("{what}: found {found:?}, expected {expected:?}"));
         }
     }
 
     fn near(&mut self, what: &str, found: f64, expected: f64, tolerance: f64) {
         if (found - expected).abs() > tolerance {
-            self.0
-                .push(format!("{what}: found {found:.3}, expected {expected:.3}"));
+            self.0.push(format!("{what}: found {found:.3}, expected {expected:.3}"));
         }
     }
 }
@@ -39,16 +37,10 @@ fn every_source_is_what_its_row_says() {
     two_at_a_time(|spec| {
         spec.path();
     });
-    println!(
-        "{} sources made in {:.1?}",
-        matrix().len(),
-        started.elapsed()
-    );
+    println!("{} sources made in {:.1?}", matrix().len(), started.elapsed());
     let wrong = Mutex::new(Vec::new());
     two_at_a_time(|spec| {
-        let words = differences(spec)
-            .into_iter()
-            .map(|words| format!("{}: {words}", spec.name));
+        let words = differences(spec).into_iter().map(|words| format!("{}: {words}", spec.name));
         wrong.lock().expect("nobody panicked").extend(words);
     });
     println!("made and looked at in {:.1?}", started.elapsed());
@@ -82,18 +74,11 @@ fn no_two_sources_share_a_name() {
 fn differences(spec: &SourceSpec) -> Vec<String> {
     let path = spec.path();
     let facts = probe(&path);
-    let streams = facts
-        .keys()
-        .filter(|key| key.ends_with(".codec_type"))
-        .count();
+    let streams = facts.keys().filter(|key| key.ends_with(".codec_type")).count();
     let of_kind = |kind: &str| -> Vec<String> {
         (0..streams)
             .map(|index| format!("streams.stream.{index}"))
-            .filter(|stream| {
-                facts
-                    .get(&format!("{stream}.codec_type"))
-                    .is_some_and(|k| k == kind)
-            })
+            .filter(|stream| facts.get(&format!("{stream}.codec_type")).is_some_and(|k| k == kind))
             .filter(|stream| facts[&format!("{stream}.disposition.attached_pic")] == "0")
             .collect()
     };
@@ -101,11 +86,7 @@ fn differences(spec: &SourceSpec) -> Vec<String> {
     let container = &facts["format.format_name"];
     found.check("container", container.contains(spec.expect.container), true);
     let videos = of_kind("video");
-    found.check(
-        "pictures",
-        videos.len(),
-        usize::from(spec.expect.video.is_some()),
-    );
+    found.check("pictures", videos.len(), usize::from(spec.expect.video.is_some()));
     if let (Some(stream), Some(video)) = (videos.first(), &spec.expect.video) {
         video_differences(&mut found, &facts, stream, video);
         shown_differences(&mut found, spec, video);
@@ -125,19 +106,10 @@ fn video_differences(
     stream: &str,
     video: &ExpectedVideo,
 ) {
-    let fact = |key: &str| {
-        facts
-            .get(&format!("{stream}.{key}"))
-            .cloned()
-            .unwrap_or_default()
-    };
+    let fact = |key: &str| facts.get(&format!("{stream}.{key}")).cloned().unwrap_or_default();
     found.check("video codec", fact("codec_name").as_str(), video.codec);
     let size = (fact("width"), fact("height"));
-    found.check(
-        "size",
-        size,
-        (video.width.to_string(), video.height.to_string()),
-    );
+    found.check("size", size, (video.width.to_string(), video.height.to_string()));
     found.check("pixel format", fact("pix_fmt").as_str(), video.pixel_format);
     let aspect = match fact("sample_aspect_ratio") {
         // Not told means square.
@@ -146,9 +118,7 @@ fn video_differences(
     };
     let (width, height) = video.sample_aspect;
     found.check("pixel aspect", aspect, format!("{width}:{height}"));
-    let turn: i32 = fact("side_data_list.side_data.0.rotation")
-        .parse()
-        .unwrap_or(0);
+    let turn: i32 = fact("side_data_list.side_data.0.rotation").parse().unwrap_or(0);
     found.check("rotation", (-turn).rem_euclid(360), video.rotation);
     found.check(
         "interlaced",
@@ -171,11 +141,7 @@ fn shown_differences(found: &mut Differences, spec: &SourceSpec, video: &Expecte
     let mut hashes: Vec<&str> = shown.iter().map(|frame| frame.hash.as_str()).collect();
     hashes.sort_unstable();
     hashes.dedup();
-    found.check(
-        "frames that differ from all others",
-        hashes.len(),
-        shown.len(),
-    );
+    found.check("frames that differ from all others", hashes.len(), shown.len());
     let (Some(first), Some(last)) = (shown.first(), shown.last()) else {
         return;
     };
@@ -185,12 +151,7 @@ fn shown_differences(found: &mut Differences, spec: &SourceSpec, video: &Expecte
         Rate::Constant(numerator, denominator) => f64::from(numerator) / f64::from(denominator),
         Rate::Variable => 25.0,
     };
-    found.near(
-        "end of picture",
-        seconds(&last.pts_time) + 1.0 / rate,
-        video.end,
-        0.05,
-    );
+    found.near("end of picture", seconds(&last.pts_time) + 1.0 / rate, video.end, 0.05);
 }
 
 fn sound_differences(
@@ -199,18 +160,9 @@ fn sound_differences(
     stream: &str,
     sound: &ExpectedSound,
 ) {
-    let fact = |key: &str| {
-        facts
-            .get(&format!("{stream}.{key}"))
-            .cloned()
-            .unwrap_or_default()
-    };
+    let fact = |key: &str| facts.get(&format!("{stream}.{key}")).cloned().unwrap_or_default();
     found.check("sound codec", fact("codec_name").as_str(), sound.codec);
-    found.check(
-        "sample rate",
-        fact("sample_rate"),
-        sound.sample_rate.to_string(),
-    );
+    found.check("sample rate", fact("sample_rate"), sound.sample_rate.to_string());
     found.check("channels", fact("channels"), sound.channels.to_string());
     if let Some(language) = sound.language {
         found.check("language", fact("tags.language").as_str(), language);
@@ -225,27 +177,15 @@ fn heard_differences(
     sound: &ExpectedSound,
 ) {
     let heard = audio_frames(spec.path(), track);
-    let first: f64 = heard
-        .first()
-        .map_or(f64::NAN, |frame| frame.pts_time.parse().unwrap());
-    found.near(
-        &format!("first sample of track {track}"),
-        first,
-        sound.start,
-        0.05,
-    );
+    let first: f64 = heard.first().map_or(f64::NAN, |frame| frame.pts_time.parse().unwrap());
+    found.near(&format!("first sample of track {track}"), first, sound.start, 0.05);
     if heard.is_empty() {
         found.check("sound", "none", "some");
     }
     if track == 0 {
         let samples = pcm(spec.path());
         let rate = f64::from(sound.sample_rate * sound.channels);
-        found.near(
-            "length of sound",
-            samples.len() as f64 / rate,
-            sound.duration,
-            0.07,
-        );
+        found.near("length of sound", samples.len() as f64 / rate, sound.duration, 0.07);
     }
 }
 
@@ -264,11 +204,7 @@ fn a_bad_input_is_as_bad_as_it_says() {
         if spec.salvageable {
             let whole = frames(source("h264-aac-mkv")).len();
             let left = frames(&path).len();
-            assert!(
-                left > 60 && left < whole,
-                "{}: {left} of {whole} frames left",
-                spec.name
-            );
+            assert!(left > 60 && left < whole, "{}: {left} of {whole} frames left", spec.name);
         }
     }
 }
@@ -276,11 +212,7 @@ fn a_bad_input_is_as_bad_as_it_says() {
 #[test]
 fn a_source_is_made_once() {
     let path = source("h264-aac-mkv");
-    let made = || {
-        fs::metadata(&path)
-            .and_then(|data| data.modified())
-            .expect("a time")
-    };
+    let made = || fs::metadata(&path).and_then(|data| data.modified()).expect("a time");
     let before = made();
     assert_eq!(source("h264-aac-mkv"), path);
     assert_eq!(made(), before);
@@ -299,10 +231,7 @@ fn every_encoder_makes_the_same_bytes_each_time() {
         "flac-96000-mkv",
         "surround-ac3-mkv",
     ] {
-        let spec = matrix()
-            .iter()
-            .find(|spec| spec.name == name)
-            .expect("a row");
+        let spec = matrix().iter().find(|spec| spec.name == name).expect("a row");
         let kept = spec.path();
         let extension = kept.extension().expect("an extension").display();
         let again = directory().join(format!("again-{}-{name}.{extension}", std::process::id()));
@@ -315,25 +244,14 @@ fn every_encoder_makes_the_same_bytes_each_time() {
 
 #[test]
 fn clean_sources_make_nobody_complain() {
-    for name in [
-        "h264-aac-mkv",
-        "h264-aac-mp4",
-        "h264-ac3-ts",
-        "vfr-mkv",
-        "fps-60-mkv",
-    ] {
+    for name in ["h264-aac-mkv", "h264-aac-mp4", "h264-ac3-ts", "vfr-mkv", "fps-60-mkv"] {
         assert_eq!(complaints(source(name)), "", "{name}");
     }
 }
 
 #[test]
 fn a_truncated_source_makes_somebody_complain() {
-    for name in [
-        "truncated-mp4",
-        "truncated-mkv",
-        "truncated-ts",
-        "zero-bytes",
-    ] {
+    for name in ["truncated-mp4", "truncated-mkv", "truncated-ts", "zero-bytes"] {
         assert_ne!(complaints(bad_source(name)), "", "{name}");
     }
 }
@@ -341,22 +259,12 @@ fn a_truncated_source_makes_somebody_complain() {
 #[test]
 fn the_same_film_in_two_containers_has_the_same_frames_packets_and_samples() {
     let (mkv, mp4) = (source("h264-aac-mkv"), source("h264-aac-mp4"));
-    let pixels = |path| {
-        frames(path)
-            .into_iter()
-            .map(|frame| frame.hash)
-            .collect::<Vec<_>>()
-    };
+    let pixels = |path| frames(path).into_iter().map(|frame| frame.hash).collect::<Vec<_>>();
     assert_eq!(pixels(&mkv), pixels(&mp4));
     assert_eq!(pcm(&mkv).len(), pcm(&mp4).len());
     let keyframes = |path| {
-        let packets = packets(path)
-            .into_iter()
-            .filter(|packet| packet.stream == 0);
-        packets
-            .filter(|packet| packet.flags.starts_with('K'))
-            .map(|p| p.hash)
-            .collect::<Vec<_>>()
+        let packets = packets(path).into_iter().filter(|packet| packet.stream == 0);
+        packets.filter(|packet| packet.flags.starts_with('K')).map(|p| p.hash).collect::<Vec<_>>()
     };
     assert_eq!(keyframes(&mkv).len(), 3, "200 frames, a keyframe every 77");
     assert_eq!(keyframes(&mkv), keyframes(&mp4));

@@ -9,22 +9,14 @@ pub(super) fn rows() -> Vec<SourceSpec> {
 
 fn h264() -> Vec<SourceSpec> {
     vec![
-        SourceSpec::new(
-            "h264-aac-mkv",
-            "mkv",
-            "B-frames, closed GOPs, keyframes off the grid",
-        )
-        .ffmpeg(format!("{} {H264} -c:a aac -b:a 128k", film()))
-        .video(film_video("h264"))
-        .sound(film_sound("aac")),
-        SourceSpec::new(
-            "h264-aac-mp4",
-            "mp4",
-            "the moov at the end; AAC priming as an edit list",
-        )
-        .ffmpeg("-i {h264-aac-mkv} -c copy")
-        .video(film_video("h264"))
-        .sound(film_sound("aac")),
+        SourceSpec::new("h264-aac-mkv", "mkv", "B-frames, closed GOPs, keyframes off the grid")
+            .ffmpeg(format!("{} {H264} -c:a aac -b:a 128k", film()))
+            .video(film_video("h264"))
+            .sound(film_sound("aac")),
+        SourceSpec::new("h264-aac-mp4", "mp4", "the moov at the end; AAC priming as an edit list")
+            .ffmpeg("-i {h264-aac-mkv} -c copy")
+            .video(film_video("h264"))
+            .sound(film_sound("aac")),
         SourceSpec::new("h264-ac3-ts", "ts", "no index; packets may start anywhere")
             .ffmpeg(format!(
                 "-i {{h264-aac-mkv}} {} -map 0:v -map 1:a -c:v copy -c:a ac3 -b:a 192k",
@@ -44,14 +36,10 @@ fn h264() -> Vec<SourceSpec> {
             .ffmpeg(with_sound("pcm_s16le", ""))
             .video(film_video("h264"))
             .sound(film_sound("pcm_s16le")),
-        SourceSpec::new(
-            "h264-mp3-avi",
-            "avi",
-            "H.264 in a container without timestamps",
-        )
-        .ffmpeg(format!("{} {H264} -bf 0 -c:a libmp3lame -b:a 128k", film()))
-        .video(film_video("h264"))
-        .sound(film_sound("mp3")),
+        SourceSpec::new("h264-mp3-avi", "avi", "H.264 in a container without timestamps")
+            .ffmpeg(format!("{} {H264} -bf 0 -c:a libmp3lame -b:a 128k", film()))
+            .video(film_video("h264"))
+            .sound(film_sound("mp3")),
     ]
 }
 
@@ -66,17 +54,13 @@ fn hevc() -> Vec<SourceSpec> {
             ))
             .video(film_video("hevc"))
             .sound(film_sound("dts")),
-        SourceSpec::new(
-            "hevc-aac-mp4",
-            "mp4",
-            "HEVC tagged hvc1: parameters out of band",
-        )
-        .ffmpeg(format!(
-            "-i {{hevc-dts-mkv}} {} -map 0:v -map 1:a -c:v copy -tag:v hvc1 -c:a aac -b:a 128k",
-            sweep(48_000, FILM_SECONDS)
-        ))
-        .video(film_video("hevc"))
-        .sound(film_sound("aac")),
+        SourceSpec::new("hevc-aac-mp4", "mp4", "HEVC tagged hvc1: parameters out of band")
+            .ffmpeg(format!(
+                "-i {{hevc-dts-mkv}} {} -map 0:v -map 1:a -c:v copy -tag:v hvc1 -c:a aac -b:a 128k",
+                sweep(48_000, FILM_SECONDS)
+            ))
+            .video(film_video("hevc"))
+            .sound(film_sound("aac")),
         SourceSpec::new("hevc-ac3-ts", "ts", "HEVC without an index")
             .ffmpeg(format!(
                 "-i {{hevc-dts-mkv}} {} -map 0:v -map 1:a -c:v copy -c:a ac3 -b:a 192k",
@@ -94,17 +78,13 @@ fn vp9_and_av1() -> Vec<SourceSpec> {
     let video = |codec| ExpectedVideo::new(codec, frames, FILM);
     let sound = |codec| crate::spec::ExpectedSound::new(codec, seconds);
     vec![
-        SourceSpec::new(
-            "vp9-opus-webm",
-            "webm",
-            "VP9's hidden frames; Opus's pre-skip",
-        )
-        .ffmpeg(format!(
-            "{short} -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 400k -pix_fmt yuv420p \
+        SourceSpec::new("vp9-opus-webm", "webm", "VP9's hidden frames; Opus's pre-skip")
+            .ffmpeg(format!(
+                "{short} -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 400k -pix_fmt yuv420p \
                  -g 77 -c:a libopus -b:a 96k"
-        ))
-        .video(video("vp9"))
-        .sound(sound("opus")),
+            ))
+            .video(video("vp9"))
+            .sound(sound("opus")),
         SourceSpec::new("av1-opus-webm", "webm", "AV1")
             .ffmpeg(format!(
                 "{short} -c:v libsvtav1 -preset 12 -crf 40 -pix_fmt yuv420p -g 77 \
@@ -141,28 +121,20 @@ fn older() -> Vec<SourceSpec> {
             ))
             .video(video("mpeg2video"))
             .sound(sound("ac3")),
-        SourceSpec::new(
-            "mpeg2-mp2-mpg",
-            "mpg",
-            "a program stream, as DVDs and old cameras write",
-        )
-        .ffmpeg(format!(
-            "{film_25} -c:v mpeg2video -b:v 1500k -g 15 -bf 2 -pix_fmt yuv420p -c:a mp2 \
+        SourceSpec::new("mpeg2-mp2-mpg", "mpg", "a program stream, as DVDs and old cameras write")
+            .ffmpeg(format!(
+                "{film_25} -c:v mpeg2video -b:v 1500k -g 15 -bf 2 -pix_fmt yuv420p -c:a mp2 \
                  -b:a 192k -f vob"
-        ))
-        .video(video("mpeg2video").from(0.54))
-        .sound(sound("mp2").from(0.5)),
-        SourceSpec::new(
-            "mpeg4-mp3-avi",
-            "avi",
-            "MPEG-4 part 2 with B-frames: AVI as most are",
-        )
-        .ffmpeg(format!(
-            "{film_25} -c:v mpeg4 -b:v 800k -g 77 -bf 2 -pix_fmt yuv420p -c:a libmp3lame \
+            ))
+            .video(video("mpeg2video").from(0.54))
+            .sound(sound("mp2").from(0.5)),
+        SourceSpec::new("mpeg4-mp3-avi", "avi", "MPEG-4 part 2 with B-frames: AVI as most are")
+            .ffmpeg(format!(
+                "{film_25} -c:v mpeg4 -b:v 800k -g 77 -bf 2 -pix_fmt yuv420p -c:a libmp3lame \
                  -b:a 128k"
-        ))
-        .video(video("mpeg4"))
-        .sound(sound("mp3")),
+            ))
+            .video(video("mpeg4"))
+            .sound(sound("mp3")),
     ]
 }
 

@@ -16,14 +16,7 @@ use crate::spec::{ExpectedSound, ExpectedVideo, SourceSpec};
 /// All good sources.
 pub fn matrix() -> &'static [SourceSpec] {
     static MATRIX: LazyLock<Vec<SourceSpec>> = LazyLock::new(|| {
-        [
-            codecs::rows(),
-            timing::rows(),
-            files::rows(),
-            pictures::rows(),
-            sounds::rows(),
-        ]
-        .concat()
+        [codecs::rows(), timing::rows(), files::rows(), pictures::rows(), sounds::rows()].concat()
     });
     &MATRIX
 }
@@ -64,11 +57,7 @@ fn sweep(sample_rate: u32, seconds: f64) -> String {
 
 /// The film most rows share, as inputs 0 (picture) and 1 (sound).
 fn film() -> String {
-    format!(
-        "{} {}",
-        picture(FILM, FILM_FRAMES),
-        sweep(48_000, FILM_SECONDS)
-    )
+    format!("{} {}", picture(FILM, FILM_FRAMES), sweep(48_000, FILM_SECONDS))
 }
 
 fn film_video(codec: &'static str) -> ExpectedVideo {

@@ -12,22 +12,16 @@ const FIELDS: &str = "-vf tinterlace=interleave_top,setfield=tff";
 
 fn interlaced() -> Vec<SourceSpec> {
     let fields = format!("{} {}", picture((50, 1), 300), sweep(48_000, 6.0));
-    let video = |codec| ExpectedVideo {
-        interlaced: true,
-        ..ExpectedVideo::new(codec, 150, (25, 1))
-    };
+    let video =
+        |codec| ExpectedVideo { interlaced: true, ..ExpectedVideo::new(codec, 150, (25, 1)) };
     vec![
-        SourceSpec::new(
-            "mpeg2-interlaced-ts",
-            "ts",
-            "television: MPEG-2 fields, upper first",
-        )
-        .ffmpeg(format!(
-            "{fields} {FIELDS} -c:v mpeg2video -flags:v +ildct+ilme -top 1 -b:v 1500k -g 13 \
+        SourceSpec::new("mpeg2-interlaced-ts", "ts", "television: MPEG-2 fields, upper first")
+            .ffmpeg(format!(
+                "{fields} {FIELDS} -c:v mpeg2video -flags:v +ildct+ilme -top 1 -b:v 1500k -g 13 \
                  -bf 2 -pix_fmt yuv420p -c:a ac3 -b:a 192k"
-        ))
-        .video(video("mpeg2video").from(1.48))
-        .sound(ExpectedSound::new("ac3", 6.0).from(1.4)),
+            ))
+            .video(video("mpeg2video").from(1.48))
+            .sound(ExpectedSound::new("ac3", 6.0).from(1.4)),
         SourceSpec::new("h264-interlaced-ts", "ts", "MBAFF fields, upper first")
             .ffmpeg(format!(
                 "{fields} {FIELDS} {H264} -flags:v +ildct+ilme -x264-params tff=1 -c:a aac \
@@ -43,17 +37,11 @@ fn interlaced() -> Vec<SourceSpec> {
 }
 
 fn turned_and_stretched() -> Vec<SourceSpec> {
-    let turned = |degrees| ExpectedVideo {
-        rotation: degrees,
-        ..film_video("h264")
-    };
+    let turned = |degrees| ExpectedVideo { rotation: degrees, ..film_video("h264") };
     // ffmpeg 5.1 makes a display matrix of `rotate`, counting against the clock; later ones have
     // `-display_rotation` instead.
     let turn = |degrees: i32| {
-        format!(
-            "-i {{h264-aac-mp4}} -c copy -metadata:s:v rotate={}",
-            360 - degrees
-        )
+        format!("-i {{h264-aac-mp4}} -c copy -metadata:s:v rotate={}", 360 - degrees)
     };
     vec![
         SourceSpec::new(
@@ -115,27 +103,17 @@ fn formats() -> Vec<SourceSpec> {
             ))
             .video(video("hevc", "yuv420p10le"))
             .sound(sound("aac")),
-        SourceSpec::new(
-            "yuv444-mkv",
-            "mkv",
-            "full colour resolution, and an odd size",
-        )
-        .ffmpeg(format!(
-            "{} {} -vf scale=321:181:flags=bitexact,setsar=1 -c:v libx264 -preset \
-                 veryfast -crf 23 -pix_fmt yuv444p -g 77 -bf 3 -c:a aac -b:a 128k",
-            picture(FILM, 100),
-            sweep(48_000, 4.17)
-        ))
-        .video(ExpectedVideo {
-            width: 321,
-            height: 181,
-            ..video("h264", "yuv444p")
-        })
-        .sound(sound("aac")),
-        SourceSpec::new("mjpeg-pcm-avi", "avi", "a still camera's film: full range")
+        SourceSpec::new("yuv444-mkv", "mkv", "full colour resolution, and an odd size")
             .ffmpeg(format!(
-                "{short} -c:v mjpeg -q:v 5 -pix_fmt yuvj420p -c:a pcm_s16le"
+                "{} {} -vf scale=321:181:flags=bitexact,setsar=1 -c:v libx264 -preset \
+                 veryfast -crf 23 -pix_fmt yuv444p -g 77 -bf 3 -c:a aac -b:a 128k",
+                picture(FILM, 100),
+                sweep(48_000, 4.17)
             ))
+            .video(ExpectedVideo { width: 321, height: 181, ..video("h264", "yuv444p") })
+            .sound(sound("aac")),
+        SourceSpec::new("mjpeg-pcm-avi", "avi", "a still camera's film: full range")
+            .ffmpeg(format!("{short} -c:v mjpeg -q:v 5 -pix_fmt yuvj420p -c:a pcm_s16le"))
             .video(video("mjpeg", "yuvj420p"))
             .sound(sound("pcm_s16le")),
         SourceSpec::new("mjpeg-pcm-mov", "mov", "the same in a MOV")

@@ -19,20 +19,12 @@ fn surround(seconds: f64) -> String {
 fn beside_a_picture() -> Vec<SourceSpec> {
     let row = |name, special, input: String, codec: &str, sound: ExpectedSound| {
         SourceSpec::new(name, "mkv", special)
-            .ffmpeg(format!(
-                "-i {{h264-aac-mkv}} {input} -map 0:v -map 1:a -c:v copy -c:a {codec}"
-            ))
+            .ffmpeg(format!("-i {{h264-aac-mkv}} {input} -map 0:v -map 1:a -c:v copy -c:a {codec}"))
             .video(film_video("h264"))
             .sound(sound)
     };
-    let rate = |codec, sample_rate| ExpectedSound {
-        sample_rate,
-        ..film_sound(codec)
-    };
-    let channels = |codec, channels| ExpectedSound {
-        channels,
-        ..film_sound(codec)
-    };
+    let rate = |codec, sample_rate| ExpectedSound { sample_rate, ..film_sound(codec) };
+    let channels = |codec, channels| ExpectedSound { channels, ..film_sound(codec) };
     let mono = format!("-f lavfi -i aevalsrc=0.25*sin(2*PI*(200+30*t)*t):s=48000:d={FILM_SECONDS}");
     vec![
         row(
@@ -49,13 +41,7 @@ fn beside_a_picture() -> Vec<SourceSpec> {
             "aac -b:a 320k",
             channels("aac", 6),
         ),
-        row(
-            "mono-aac-mkv",
-            "one channel",
-            mono,
-            "aac -b:a 64k",
-            channels("aac", 1),
-        ),
+        row("mono-aac-mkv", "one channel", mono, "aac -b:a 64k", channels("aac", 1)),
         row(
             "flac-44100-mkv",
             "lossless at 44.1 kHz",
@@ -94,15 +80,8 @@ fn beside_a_picture() -> Vec<SourceSpec> {
             sweep(44_100, FILM_SECONDS)
         ))
         .video(film_video("h264"))
-        .sound(ExpectedSound {
-            language: Some("eng"),
-            default: false,
-            ..film_sound("aac")
-        })
-        .sound(ExpectedSound {
-            language: Some("ger"),
-            ..channels("ac3", 6)
-        })
+        .sound(ExpectedSound { language: Some("eng"), default: false, ..film_sound("aac") })
+        .sound(ExpectedSound { language: Some("ger"), ..channels("ac3", 6) })
         .sound(ExpectedSound {
             language: Some("fre"),
             default: false,
@@ -112,28 +91,18 @@ fn beside_a_picture() -> Vec<SourceSpec> {
 }
 
 fn alone() -> Vec<SourceSpec> {
-    let sound = |codec, sample_rate| ExpectedSound {
-        sample_rate,
-        ..ExpectedSound::new(codec, 6.5)
-    };
+    let sound =
+        |codec, sample_rate| ExpectedSound { sample_rate, ..ExpectedSound::new(codec, 6.5) };
     vec![
         SourceSpec::new("sound-only-flac", "flac", "no picture, lossless")
             .ffmpeg(format!("{} -c:a flac", sweep(44_100, 6.5)))
             .sound(sound("flac", 44_100)),
-        SourceSpec::new(
-            "sound-only-mp3",
-            "mp3",
-            "no picture; lead-in and padding told in a tag",
-        )
-        .ffmpeg(format!("{} -c:a libmp3lame -b:a 128k", sweep(44_100, 6.5)))
-        .sound(sound("mp3", 44_100)),
-        SourceSpec::new(
-            "sound-only-m4a",
-            "m4a",
-            "no picture; priming as an edit list",
-        )
-        .ffmpeg(format!("{} -c:a aac -b:a 128k", sweep(44_100, 6.5)))
-        .sound(sound("aac", 44_100)),
+        SourceSpec::new("sound-only-mp3", "mp3", "no picture; lead-in and padding told in a tag")
+            .ffmpeg(format!("{} -c:a libmp3lame -b:a 128k", sweep(44_100, 6.5)))
+            .sound(sound("mp3", 44_100)),
+        SourceSpec::new("sound-only-m4a", "m4a", "no picture; priming as an edit list")
+            .ffmpeg(format!("{} -c:a aac -b:a 128k", sweep(44_100, 6.5)))
+            .sound(sound("aac", 44_100)),
         SourceSpec::new("sound-only-ogg", "ogg", "no picture; Opus's pre-skip")
             .ffmpeg(format!("{} -c:a libopus -b:a 96k", sweep(48_000, 6.5)))
             .sound(sound("opus", 48_000)),

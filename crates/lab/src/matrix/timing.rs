@@ -14,41 +14,26 @@ fn groups() -> Vec<SourceSpec> {
             "mkv",
             "frames before a keyframe need the group before",
         )
-        .ffmpeg(format!(
-            "{} {H264} -g 48 -x264-params open-gop=1 -c:a aac -b:a 128k",
-            film()
-        ))
+        .ffmpeg(format!("{} {H264} -g 48 -x264-params open-gop=1 -c:a aac -b:a 128k", film()))
         .video(film_video("h264"))
         .sound(film_sound("aac")),
-        SourceSpec::new(
-            "open-gop-h264-mp4",
-            "mp4",
-            "the same, indexed by decoding time",
-        )
-        .ffmpeg("-i {open-gop-h264-mkv} -c copy")
-        .video(film_video("h264"))
-        .sound(film_sound("aac")),
-        SourceSpec::new(
-            "open-gop-hevc-mkv",
-            "mkv",
-            "CRA pictures with RASL pictures after them",
-        )
-        .ffmpeg(format!(
-            "{} -c:v libx265 -preset ultrafast -crf 26 -pix_fmt yuv420p -x265-params \
+        SourceSpec::new("open-gop-h264-mp4", "mp4", "the same, indexed by decoding time")
+            .ffmpeg("-i {open-gop-h264-mkv} -c copy")
+            .video(film_video("h264"))
+            .sound(film_sound("aac")),
+        SourceSpec::new("open-gop-hevc-mkv", "mkv", "CRA pictures with RASL pictures after them")
+            .ffmpeg(format!(
+                "{} -c:v libx265 -preset ultrafast -crf 26 -pix_fmt yuv420p -x265-params \
                  log-level=error:pools=1:frame-threads=1:open-gop=1:keyint=48:min-keyint=48:\
                  scenecut=0:bframes=4:b-adapt=0 -c:a aac -b:a 128k",
-            film()
-        ))
-        .video(film_video("hevc"))
-        .sound(film_sound("aac")),
-        SourceSpec::new(
-            "one-keyframe-mkv",
-            "mkv",
-            "only its first frame is a keyframe",
-        )
-        .ffmpeg(format!("{} {H264} -g 9999 -c:a aac -b:a 128k", film()))
-        .video(film_video("h264"))
-        .sound(film_sound("aac")),
+                film()
+            ))
+            .video(film_video("hevc"))
+            .sound(film_sound("aac")),
+        SourceSpec::new("one-keyframe-mkv", "mkv", "only its first frame is a keyframe")
+            .ffmpeg(format!("{} {H264} -g 9999 -c:a aac -b:a 128k", film()))
+            .video(film_video("h264"))
+            .sound(film_sound("aac")),
     ]
 }
 
@@ -68,19 +53,9 @@ fn rates() -> Vec<SourceSpec> {
     vec![
         row("fps-12-mkv", "12 frames a second", (12, 1), 62),
         row("fps-25-mkv", "25 frames a second", (25, 1), 126),
-        row(
-            "fps-29-97-mkv",
-            "30000/1001 frames a second",
-            (30_000, 1_001),
-            151,
-        ),
+        row("fps-29-97-mkv", "30000/1001 frames a second", (30_000, 1_001), 151),
         row("fps-50-mkv", "50 frames a second", (50, 1), 226),
-        row(
-            "fps-60-mkv",
-            "60 frames a second, in ticks of a thousandth",
-            (60, 1),
-            271,
-        ),
+        row("fps-60-mkv", "60 frames a second, in ticks of a thousandth", (60, 1), 271),
     ]
 }
 
@@ -107,18 +82,14 @@ fn variable() -> Vec<SourceSpec> {
             ))
             .video(vfr())
             .sound(film_sound("aac")),
-        SourceSpec::new(
-            "gap-mkv",
-            "mkv",
-            "no frame for 11 s while the sound goes on",
-        )
-        .ffmpeg(format!(
-            "{} {} {GAP} {H264} -c:a aac -b:a 96k",
-            picture((25, 1), 425),
-            sweep(48_000, 17.0)
-        ))
-        .video(gap())
-        .sound(ExpectedSound::new("aac", 17.0)),
+        SourceSpec::new("gap-mkv", "mkv", "no frame for 11 s while the sound goes on")
+            .ffmpeg(format!(
+                "{} {} {GAP} {H264} -c:a aac -b:a 96k",
+                picture((25, 1), 425),
+                sweep(48_000, 17.0)
+            ))
+            .video(gap())
+            .sound(ExpectedSound::new("aac", 17.0)),
         SourceSpec::new("gap-mp4", "mp4", "one sample that lasts for 11 s")
             .ffmpeg("-i {gap-mkv} -c copy")
             .video(gap())
@@ -132,47 +103,35 @@ fn starts() -> Vec<SourceSpec> {
             .ffmpeg("-i {h264-aac-mkv} -c copy -output_ts_offset 7.3")
             .video(film_video("h264").from(7.321))
             .sound(film_sound("aac").from(7.3)),
-        SourceSpec::new(
-            "start-7s-ts",
-            "ts",
-            "begins at 7.3 s, and the muxer's 1.4 s",
-        )
-        .ffmpeg("-i {h264-aac-mkv} -c copy -output_ts_offset 7.3")
-        .video(film_video("h264").from(8.721))
-        .sound(film_sound("aac").from(8.7)),
+        SourceSpec::new("start-7s-ts", "ts", "begins at 7.3 s, and the muxer's 1.4 s")
+            .ffmpeg("-i {h264-aac-mkv} -c copy -output_ts_offset 7.3")
+            .video(film_video("h264").from(8.721))
+            .sound(film_sound("aac").from(8.7)),
         // Two seconds before its 33 bits are full, libav takes the clock for negative.
         SourceSpec::new("wrap-ts", "ts", "its 33-bit clock wraps after two seconds")
             .ffmpeg("-i {h264-aac-mkv} -c copy -output_ts_offset 95440")
             .video(film_video("h264").from(-2.297))
             .sound(film_sound("aac").from(-2.318)),
-        SourceSpec::new(
-            "picture-late-mkv",
-            "mkv",
-            "the picture begins 1.5 s after the sound",
-        )
-        .ffmpeg(format!(
-            "-itsoffset 1.5 {} {} {H264} -c:a aac -b:a 128k",
-            picture(FILM, 144),
-            sweep(48_000, 7.5)
-        ))
-        .video(ExpectedVideo::new("h264", 144, FILM).from(1.521))
-        .sound(ExpectedSound::new("aac", 7.5)),
+        SourceSpec::new("picture-late-mkv", "mkv", "the picture begins 1.5 s after the sound")
+            .ffmpeg(format!(
+                "-itsoffset 1.5 {} {} {H264} -c:a aac -b:a 128k",
+                picture(FILM, 144),
+                sweep(48_000, 7.5)
+            ))
+            .video(ExpectedVideo::new("h264", 144, FILM).from(1.521))
+            .sound(ExpectedSound::new("aac", 7.5)),
         SourceSpec::new("picture-late-mp4", "mp4", "the same, by an empty edit")
             .ffmpeg("-i {picture-late-mkv} -c copy")
             .video(ExpectedVideo::new("h264", 144, FILM).from(1.5))
             .sound(ExpectedSound::new("aac", 7.5)),
-        SourceSpec::new(
-            "sound-late-mkv",
-            "mkv",
-            "the sound begins 1.5 s after the picture",
-        )
-        .ffmpeg(format!(
-            "{} -itsoffset 1.5 {} {H264} -c:a aac -b:a 128k",
-            picture(FILM, 144),
-            sweep(48_000, 4.5)
-        ))
-        .video(ExpectedVideo::new("h264", 144, FILM))
-        .sound(ExpectedSound::new("aac", 4.5).from(1.5)),
+        SourceSpec::new("sound-late-mkv", "mkv", "the sound begins 1.5 s after the picture")
+            .ffmpeg(format!(
+                "{} -itsoffset 1.5 {} {H264} -c:a aac -b:a 128k",
+                picture(FILM, 144),
+                sweep(48_000, 4.5)
+            ))
+            .video(ExpectedVideo::new("h264", 144, FILM))
+            .sound(ExpectedSound::new("aac", 4.5).from(1.5)),
         SourceSpec::new("sound-late-mp4", "mp4", "the same, by an empty edit")
             .ffmpeg("-i {sound-late-mkv} -c copy")
             .video(ExpectedVideo::new("h264", 144, FILM))
@@ -196,34 +155,14 @@ fn lengths() -> Vec<SourceSpec> {
             .sound(ExpectedSound::new("aac", sound_seconds))
     };
     vec![
-        row(
-            "tail-mkv",
-            "6.04 s: a tail of one frame on a 2 s grid",
-            151,
-            6.04,
-        ),
+        row("tail-mkv", "6.04 s: a tail of one frame on a 2 s grid", 151, 6.04),
         row("half-second-mkv", "shorter than a segment", 13, 0.5),
         row("one-frame-mkv", "a single frame", 1, 0.04),
         SourceSpec::new("one-frame-mp4", "mp4", "a single frame and no sound")
             .ffmpeg(format!("{} {H264}", picture((25, 1), 1)))
             .video(ExpectedVideo::new("h264", 1, (25, 1))),
-        row(
-            "sound-longer-mkv",
-            "sound 0.3 s longer than the picture",
-            125,
-            5.3,
-        ),
-        row(
-            "sound-much-longer-mkv",
-            "sound 5 s longer than the picture",
-            125,
-            10.0,
-        ),
-        row(
-            "picture-longer-mkv",
-            "picture 2.5 s longer than the sound",
-            150,
-            3.5,
-        ),
+        row("sound-longer-mkv", "sound 0.3 s longer than the picture", 125, 5.3),
+        row("sound-much-longer-mkv", "sound 5 s longer than the picture", 125, 10.0),
+        row("picture-longer-mkv", "picture 2.5 s longer than the sound", 150, 3.5),
     ]
 }

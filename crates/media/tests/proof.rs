@@ -1,0 +1,209 @@
+//! What the joins of one job promise beyond "alike": over recipes rather than sources.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use segue_media::span::{SpanEvent, SpanOrder, run};
+use segue_media::{Cancel, Error};
+use segue_model::{AudioRequest, BoundaryRule, Job, JobRequest, Packaging, SegmentId, Span, Time};
+use support::{Made, job, make, open, quick, run_span, scattered, write};
+use tempfile::TempDir;
+
+const PACKAGINGS: [Packaging; 2] = [Packaging::MpegTs, Packaging::Fmp4];
+
+fn single(first: u32) -> Span {
+    Span { first, end: first + 1 }
+}
+
+/// Frames and timestamps of every track, without what bytes they came in.
+fn timing(made: &Made, job: &Job) -> BTreeMap<u32, Vec<(Option<i64>, Option<i64>, Option<i64>)>> {
+    let directory = TempDir::new().unwrap();
+    let master = write(job, made, directory.path());
+    let mut timing: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+    for packet in segue_lab::packets(&master) {
+        timing.entry(packet.stream).or_default().push((packet.pts, packet.dts, packet.duration));
+    }
+    timing
+}
+
+#[test]
+fn the_normal_recipe_gives_the_same_frames_timestamps_and_init_in_any_spans() {
+    for (name, packaging) in [("h264-aac-mkv", PACKAGINGS[0]), ("vfr-mp4", PACKAGINGS[1])] {
+        let path = segue_lab::source(name);
+        let job = job(&path, &quick(packaging));
+        let one = make(&path, &job, &[job.timeline.whole()]);
+        let many = make(&path, &job, &scattered(&job, 1));
+        assert_eq!(one.inits, many.inits, "{name}");
+        assert_eq!(timing(&one, &job), timing(&many, &job), "{name}");
+        let frames = |made: &Made| made.reports.iter().map(|report| report.frames).sum::<u64>();
+        assert_eq!(frames(&one), frames(&many), "{name}");
+    }
+}
+
+/// Decode times of the picture, in playing order, as libav reads them.
+fn decode_times(job: &Job, made: &Made) -> Vec<i64> {
+    let directory = TempDir::new().unwrap();
+    let master = write(job, made, directory.path());
+    let packets = segue_lab::packets(&master);
+    packets.iter().filter(|packet| packet.stream == 0).filter_map(|packet| packet.dts).collect()
+}
+
+#[test]
+fn decode_times_rise_from_encoders_without_to_encoders_with_b_frames_and_back() {
+    let path = segue_lab::source("picture-only-mp4");
+    let plain = JobRequest { audio: None, ..quick(Packaging::MpegTs) };
+    let reordering = JobRequest { preset: "veryfast".into(), ..plain.clone() };
+    let (plain, reordering) = (job(&path, &plain), job(&path, &reordering));
+    assert!(plain.timeline.segments() >= 3);
+    let mut made = Made::default();
+    for index in 0..plain.timeline.segments() {
+        // ultrafast makes no B-frames, veryfast makes a pyramid of them.
+        let job = if index % 2 == 0 { &plain } else { &reordering };
+        run_span(&path, job, single(index), &mut made).unwrap();
+    }
+    let times = decode_times(&plain, &made);
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
+    let directory = TempDir::new().unwrap();
+    let master = write(&plain, &made, directory.path());
+    assert_eq!(segue_lab::complaints(&master), "");
+    // The control: with each encoder's own depth they would not rise.
+    let depths: Vec<bool> =
+        segue_lab::packets(&master).windows(2).map(|pair| pair[0].pts > pair[1].pts).collect();
+    assert!(depths.contains(&true), "no B-frames were made, so nothing was tested");
+}
+
+/// The largest difference to the source within and outside of two frames around each join.
+fn sound_errors(source: &[f32], made: &[f32], job: &Job) -> (f32, f32) {
+    let channels = 2;
+    let rate = 48_000;
+    let (mut at_joins, mut elsewhere) = (0f32, 0f32);
+    let joins: Vec<i64> = (1..job.timeline.segments())
+        .map(|index| job.timeline.start_of(index).to_ticks(rate))
+        .collect();
+    for (at, (ours, theirs)) in made.iter().zip(source).enumerate() {
+        let sample = (at / channels) as i64;
+        let error = (ours - theirs).abs();
+        if joins.iter().any(|join| (sample - join).abs() < 3 * 1024) {
+            at_joins = at_joins.max(error);
+        } else if sample > 4096 {
+            elsewhere = elsewhere.max(error);
+        }
+    }
+    (at_joins, elsewhere)
+}
+
+#[test]
+fn sound_is_as_true_at_joins_as_elsewhere() {
+    // Lossless, so what differs is our doing.
+    let path = segue_lab::source("h264-flac-mkv");
+    let request = JobRequest {
+        audio: Some(AudioRequest { bitrate: Some(192_000), ..AudioRequest::default() }),
+        ..quick(Packaging::Fmp4)
+    };
+    let job = job(&path, &request);
+    let made = make(&path, &job, &scattered(&job, 1));
+    let directory = TempDir::new().unwrap();
+    write(&job, &made, directory.path());
+    let ours = segue_lab::pcm(directory.path().join("audio/index.m3u8"));
+    // Decoding starts with the packet that primes the decoder.
+    let (at_joins, elsewhere) = sound_errors(&segue_lab::pcm(&path), &ours[2 * 1024..], &job);
+    // A join that is cut without its window is off by .2 and more.
+    assert!(at_joins < 0.07, "{at_joins} at joins, {elsewhere} elsewhere");
+    assert!(elsewhere < 0.07, "{elsewhere}");
+}
+
+#[test]
+fn renditions_share_one_decode_and_can_be_made_alone() {
+    let path = segue_lab::source("h264-aac-mkv");
+    let request = JobRequest {
+        renditions: vec!["144p@300k".parse().unwrap(), "90p@100k".parse().unwrap()],
+        exact: true,
+        ..quick(Packaging::Fmp4)
+    };
+    let job = job(&path, &request);
+    let together = make(&path, &job, &[job.timeline.whole()]);
+    for rendition in 0..job.recipe.renditions.len() as u32 {
+        let order = SpanOrder {
+            job: job.clone(),
+            span: single(1),
+            renditions: vec![rendition],
+            threads: 1,
+        };
+        let mut alone = BTreeMap::new();
+        run(open(&path), &order, &Cancel::default(), &mut |event| {
+            if let SpanEvent::Segment { id, bytes } = event {
+                alone.insert(id, bytes);
+            }
+            Ok(())
+        })
+        .unwrap();
+        let id = SegmentId { rendition, index: 1 };
+        assert_eq!(alone.keys().collect::<Vec<_>>(), [&id]);
+        assert_eq!(alone[&id], together.segments[&id]);
+    }
+}
+
+#[test]
+fn boundaries_on_keyframes_are_kept() {
+    let path = segue_lab::source("h264-aac-mkv");
+    let boundaries = BoundaryRule::KeyframesCumulative { segment: Time::from_secs(2) };
+    let job = job(&path, &JobRequest { boundaries, exact: true, ..quick(Packaging::MpegTs) });
+    let one = make(&path, &job, &[job.timeline.whole()]);
+    let many = make(&path, &job, &scattered(&job, 1));
+    assert_eq!(one.segments, many.segments);
+    let directory = TempDir::new().unwrap();
+    assert_eq!(segue_lab::complaints(write(&job, &many, directory.path())), "");
+}
+
+#[test]
+fn cancelling_stops_a_span_without_a_segment_half_made() {
+    let path = segue_lab::source("h264-aac-mkv");
+    let job = job(&path, &quick(Packaging::MpegTs));
+    let whole = make(&path, &job, &[job.timeline.whole()]);
+    let order =
+        SpanOrder { span: job.timeline.whole(), renditions: vec![0], threads: 1, job: job.clone() };
+    let cancel = Cancel::default();
+    let mut made = Vec::new();
+    let outcome = run(open(&path), &order, &cancel, &mut |event| {
+        if let SpanEvent::Segment { id, .. } = event {
+            made.push(id);
+            cancel.cancel();
+        }
+        Ok(())
+    });
+    // Those on their way when it was called off may still come, whole.
+    if made.len() < whole.segments.len() {
+        assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
+    }
+    assert!(made.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+#[test]
+fn an_error_of_the_receiver_ends_the_span() {
+    let path = segue_lab::source("h264-aac-mkv");
+    let job = job(&path, &quick(Packaging::MpegTs));
+    let order =
+        SpanOrder { span: job.timeline.whole(), renditions: vec![0], threads: 1, job: job.clone() };
+    let outcome = run(open(&path), &order, &Cancel::default(), &mut |event| match event {
+        SpanEvent::Segment { .. } => Err(std::io::Error::other("the pipe is closed")),
+        _ => Ok(()),
+    });
+    assert!(matches!(outcome, Err(Error::Io(_))), "{outcome:?}");
+}
+
+#[test]
+fn an_order_for_what_does_not_exist_is_refused() {
+    let path = segue_lab::source("h264-aac-mkv");
+    let job = job(&path, &quick(Packaging::MpegTs));
+    let end = job.timeline.segments();
+    for (span, renditions) in [
+        (Span { first: 0, end: end + 1 }, vec![0]),
+        (Span { first: 2, end: 2 }, vec![0]),
+        (single(0), vec![7]),
+    ] {
+        let order = SpanOrder { job: job.clone(), span, renditions, threads: 1 };
+        let outcome = run(open(&path), &order, &Cancel::default(), &mut |_| Ok(()));
+        assert!(matches!(outcome, Err(Error::Worker { .. })), "{outcome:?}");
+    }
+}
