@@ -94,10 +94,6 @@ const TS_PARAMETER_SETS: u64 = 64;
 const TS_PER_AUDIO_PES: u64 = 14;
 /// ADTS header in front of each AAC packet.
 const ADTS_HEADER: u64 = 7;
-/// libav's muxer gathers audio packets into a PES packet of at most this payload...
-const AUDIO_PES_PAYLOAD: u64 = 2930;
-/// ...that spans at most half its delay of 0.7 s: at least so many a second.
-const AUDIO_PES_MIN: u64 = 3;
 /// PAT and PMT every 100 ms, but only in front of a PES packet.
 const PAT_PMT_REPEATS: u64 = 10;
 /// SDT every 500 ms.
@@ -128,18 +124,13 @@ fn transport_stream(
         let payload = video.bytes.saturating_add(video.packets * TS_PER_PICTURE);
         packed(payload).saturating_add(video.packets * stuffing)
     });
-    let audio_pes = audio.map_or(0, |audio| {
-        let packet = audio.bytes / audio.packets + ADTS_HEADER;
-        let per_pes = (AUDIO_PES_PAYLOAD / packet).max(1);
-        // The segment's end cuts one short.
-        let cut_short = per_second(1, segment_ms);
-        audio.packets.div_ceil(per_pes).max(AUDIO_PES_MIN) + cut_short
-    });
+    // Each audio packet is a PES packet of its own, so that each has its timestamp.
     let audio_bytes = audio.map_or(0, |audio| {
-        let payload = audio.bytes + audio.packets * ADTS_HEADER + audio_pes * TS_PER_AUDIO_PES;
-        packed(payload) + audio_pes * stuffing
+        let payload = audio.bytes + audio.packets * (ADTS_HEADER + TS_PER_AUDIO_PES);
+        packed(payload) + audio.packets * stuffing
     });
-    let pat_pmt = PAT_PMT_REPEATS.min(audio_pes + video.map_or(0, |video| video.packets));
+    let packets = [video, audio].into_iter().flatten().map(|track| track.packets).sum();
+    let pat_pmt = PAT_PMT_REPEATS.min(packets);
     let tables = (2 * pat_pmt + SDT_REPEATS) * TS_PACKET;
     let pids = TABLE_PIDS + u64::from(video.is_some()) + u64::from(audio.is_some());
     let padding = pids * worst_or_mean(15);

@@ -4,6 +4,8 @@
 //! Nothing here does I/O, reads a clock or knows libav. Start at [`timeline`] for the cuts and at
 //! [`playlist`] for what a player reads.
 
+#![forbid(unsafe_code)]
+
 mod bandwidth;
 mod boundaries;
 pub mod keys;

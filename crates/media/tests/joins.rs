@@ -34,7 +34,15 @@ fn faults(spec: &SourceSpec, packaging: Packaging) -> Vec<String> {
 fn what_players_say(job: &Job, made: &Made) -> Vec<String> {
     let directory = TempDir::new().unwrap();
     let master = write(job, made, directory.path());
-    segue_lab::complaints(&master).lines().take(4).map(str::to_owned).collect()
+    let mut faults: Vec<String> =
+        segue_lab::complaints(&master).lines().take(4).map(str::to_owned).collect();
+    let verified =
+        segue_media::verify::verify(master.to_str().unwrap(), &Default::default(), &mut |_| {});
+    match verified {
+        Ok(report) => faults.extend(report.faults.iter().take(4).map(|fault| fault.to_string())),
+        Err(error) => faults.push(error.to_string()),
+    }
+    faults
 }
 
 fn check(packaging: Packaging) {

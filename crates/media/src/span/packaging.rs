@@ -87,8 +87,14 @@ fn retimed(
 }
 
 fn transport_stream(tracks: &[Track<'_>]) -> Result<Vec<u8>, AvError> {
-    // Without copyts the muxer would shift all timestamps by its own delay.
-    let mut muxer = Muxer::open(c"mpegts", tracks, &[("mpegts_copyts", "1")])?;
+    let options = [
+        // Else the muxer would shift all timestamps by its own delay.
+        ("mpegts_copyts", "1"),
+        // A PES packet for each packet of sound, so that each has its timestamp: libav's reader
+        // counts the first of several twice where there is no picture.
+        ("pes_payload_size", "0"),
+    ];
+    let mut muxer = Muxer::open(c"mpegts", tracks, &options)?;
     muxer.write(tracks)?;
     muxer.finish()
 }

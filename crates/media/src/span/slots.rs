@@ -43,7 +43,7 @@ impl<F: Clone> Slots<F> {
         let first_slots = (span.first..=span.end)
             .map(|index| clock.slot_from(timeline.start_of(index)))
             .collect();
-        let late = (nominal * clock.rate * Time::new(3, 2)).ceil();
+        let late = (nominal * clock.rate * Time::new(3, 2)).floor();
         Slots { first_slots, span, late, current: span.first, last: None, held: None }
     }
 
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_segment_without_frames_holds_the_last_picture_at_its_boundary() {
         assert_eq!(
-            run(0, 4, &[0, 7, 32]),
+            run(0, 4, &[0, 7, 31]),
             [
                 (0, Some(0), 0),
                 (0, Some(7), 7),
@@ -173,8 +173,8 @@ mod tests {
                 (1, None, 20),
                 (2, Some(20), 7),
                 // A frame this little late needs no help, and the one before it reaches up to it.
-                (2, None, 32),
-                (3, Some(32), 32),
+                (2, None, 31),
+                (3, Some(31), 31),
                 (3, None, 40),
             ]
         );

@@ -28,8 +28,8 @@ pub(super) fn picture_from(job: &Job, span: Span) -> Time {
 /// time 0; `rate` is the encoder's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SoundWindow {
-    /// Packets the segment holds: `packets.0..packets.1`. Packet n is the encoder's n-th frame; -1
-    /// is the one that primes a decoder.
+    /// Packets the segment holds: `packets.0..packets.1`, those that begin in it. (The film's very
+    /// first 21 ms fade in: the packet before them, which would prime a decoder, begins before it.)
     pub(super) packets: (i64, i64),
     /// Frames the encoder is fed.
     pub(super) frames: (i64, i64),
@@ -51,7 +51,7 @@ impl SoundWindow {
         let source_rate = i64::from(facts.sample_rate.max(1));
         let size = i64::from(settings.codec.frame_size());
         let first_packet_at = |boundary: Time| (boundary * Time::new(rate, size)).ceil();
-        let first = if index == 0 { -1 } else { first_packet_at(job.timeline.start_of(index)) };
+        let first = first_packet_at(job.timeline.start_of(index));
         let end = first_packet_at(job.timeline.start_of(index + 1));
         let frame_first = (first - i64::from(settings.codec.pre_roll())).max(0);
         // A packet comes out one frame after its own went in, and its window reaches one further.
