@@ -65,7 +65,7 @@ fn ffmpeg_version() -> &'static str {
 }
 
 /// FNV-1a: stable over Rust versions, which the standard library's hasher is not.
-fn hash(text: &str) -> u64 {
+pub(crate) fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

@@ -12,9 +12,13 @@
 //! Start at [`matrix`] and [`source`]; judge results with [`frames`], [`packets`], [`pcm`] and
 //! [`complaints`].
 
+#![forbid(unsafe_code)]
+
 mod bad;
 mod cache;
 mod command;
+pub mod faults;
+mod hls;
 mod look;
 mod matrix;
 mod spec;
@@ -22,6 +26,7 @@ mod spec;
 pub use bad::{BadSpec, bad, bad_source};
 pub use cache::directory;
 pub use command::{Ran, ffmpeg, ffprobe, run};
+pub use hls::{HlsSpec, clean_stream, clean_streams};
 pub use look::{Frame, Packet, audio_frames, complaints, frames, packets, pcm, probe};
 pub use matrix::matrix;
 pub use spec::{Expect, ExpectedSound, ExpectedVideo, Rate, SourceSpec};

@@ -4,6 +4,8 @@
 //! Nothing here does I/O, reads a clock, spawns a task or knows libav: every value can be made in
 //! a test, sent over a wire and hashed. Start at [`Job`]; its identity is made in [`canonical`].
 
+#![forbid(unsafe_code)]
+
 pub mod canonical;
 mod clock;
 mod contract;
@@ -31,6 +33,7 @@ pub use recipe::{
 };
 pub use request::{
     AudioRequest, ChannelRequest, JobRequest, RenditionRequest, RequestError, Sizing,
+    parse_bitrate,
 };
 pub use source::{Fingerprint, Hash, Revision, Source};
 pub use span::{SegmentId, Span};

@@ -10,6 +10,7 @@ mod input;
 pub(crate) mod log;
 mod memory;
 mod muxer;
+mod parser;
 mod resampler;
 pub(crate) mod url;
 
@@ -24,6 +25,7 @@ pub(crate) use graph::Graph;
 pub(crate) use input::{Input, SeekTo, Stream, StreamKind};
 pub(crate) use memory::{EncodedPacket, Frame, Packet, Parameters};
 pub(crate) use muxer::{Muxer, Track};
+pub(crate) use parser::Parser;
 pub(crate) use resampler::Resampler;
 
 /// A call into libav that failed.

@@ -6,7 +6,7 @@ use std::ptr;
 use ffmpeg_next::ffi;
 
 use super::memory::Dictionary;
-use super::{AvError, END, check};
+use super::{END, message};
 use crate::byte_source::Cancel;
 
 /// A server that says nothing for so long (microseconds) is given up.
@@ -19,10 +19,10 @@ const PROTOCOLS: &str = "http,https,tcp,tls";
 pub(crate) enum UrlError {
     /// The server has no such thing (404, 410), or keeps it back (401, 403).
     #[error("{0}")]
-    Refused(AvError),
+    Refused(String),
     /// The server or the way to it failed.
     #[error("{0}")]
-    Failed(AvError),
+    Failed(String),
     /// More than was allowed.
     #[error("larger than {0} bytes")]
     TooLarge(u64),
@@ -65,7 +65,9 @@ pub(crate) fn fetch(
         if read == END || read == 0 {
             break;
         }
-        let read = check(read, "read").map_err(UrlError::Failed)?;
+        if read < 0 {
+            return Err(UrlError::Failed(message(read)));
+        }
         bytes.extend_from_slice(&buffer[..read as usize]);
         if bytes.len() as u64 > limit {
             return Err(UrlError::TooLarge(limit));
@@ -76,7 +78,7 @@ pub(crate) fn fetch(
 
 fn open(url: &str, range: Option<(u64, u64)>, cancel: &Cancel) -> Result<Reading, UrlError> {
     let Ok(address) = CString::new(url) else {
-        return Err(UrlError::Refused(AvError::new("open", ffi::AVERROR(ffi::EINVAL))));
+        return Err(UrlError::Refused("it has a NUL in it".to_owned()));
     };
     let mut options = vec![
         ("timeout".to_owned(), SILENCE_MAX.to_owned()),
@@ -105,11 +107,11 @@ fn open(url: &str, range: Option<(u64, u64)>, cancel: &Cancel) -> Result<Reading
             &mut options.0,
         )
     };
-    match check(code, "open") {
-        Ok(_) => Ok(reading),
-        Err(_) if cancel.is_cancelled() => Err(UrlError::Cancelled),
-        Err(error) if is_refusal(code) => Err(UrlError::Refused(error)),
-        Err(error) => Err(UrlError::Failed(error)),
+    match code {
+        0.. => Ok(reading),
+        _ if cancel.is_cancelled() => Err(UrlError::Cancelled),
+        code if is_refusal(code) => Err(UrlError::Refused(message(code))),
+        code => Err(UrlError::Failed(message(code))),
     }
 }
 

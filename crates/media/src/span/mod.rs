@@ -13,6 +13,7 @@
 
 mod assembler;
 mod continuity;
+mod counted;
 mod order;
 mod packaging;
 mod pictures;
@@ -22,9 +23,11 @@ mod slots;
 mod sound;
 mod window;
 
+use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::ScopedJoinHandle;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{Scope, ScopedJoinHandle};
 
 use segue_model::{AudioSettings, Job, SourceFacts, Span, Time};
 
@@ -33,6 +36,7 @@ pub use order::{Progress, SpanEvent, SpanOrder, SpanReport};
 use crate::av::Packet;
 use crate::{ByteSource, Cancel, Error};
 use assembler::{Assembler, Line, Part};
+use counted::Counted;
 use pictures::{Picture, Pictures};
 use reader::{From, Reader};
 use rendition::Encoding;
@@ -57,12 +61,9 @@ pub fn run(
     on_event: &mut (dyn FnMut(SpanEvent) -> std::io::Result<()> + Send),
 ) -> Result<SpanReport, Error> {
     let plan = Plan::of(order)?;
-    let from = From {
-        picture: plan.has_video.then(|| window::picture_from(&order.job, order.span)),
-        sound: plan.tracks.iter().map(|track| (track.stream, plan.sound_from(order))).next(),
-    };
-    let reader = Reader::open(source, cancel, &order.job.facts, from)?;
-    Pipeline { order, plan, counts: Counts::default() }.run(reader, on_event)
+    let counts = Counts::default();
+    let source = Counted::new(source, counts.bytes.clone());
+    Pipeline { order, plan, counts }.run(source, cancel, on_event)
 }
 
 /// Which tracks the ordered renditions need.
@@ -106,6 +107,14 @@ impl<'a> Plan<'a> {
         Some(SoundWindow::of(self.job, index, facts, track))
     }
 
+    /// Where to begin to read.
+    fn from(&self, order: &SpanOrder) -> From {
+        From {
+            picture: self.has_video.then(|| window::picture_from(self.job, order.span)),
+            sound: self.tracks.iter().map(|track| (track.stream, self.sound_from(order))).next(),
+        }
+    }
+
     /// When the earliest sound that the span needs begins.
     fn sound_from(&self, order: &SpanOrder) -> Time {
         let windows =
@@ -135,6 +144,7 @@ impl<'a> Plan<'a> {
 
 #[derive(Default)]
 struct Counts {
+    bytes: Arc<AtomicU64>,
     packets: AtomicU64,
     frames: AtomicU64,
 }
@@ -142,6 +152,7 @@ struct Counts {
 impl Counts {
     fn progress(&self) -> Progress {
         Progress {
+            bytes: self.bytes.load(Ordering::Relaxed),
             packets: self.packets.load(Ordering::Relaxed),
             frames: self.frames.load(Ordering::Relaxed),
         }
@@ -168,11 +179,33 @@ struct Feeds<'a> {
 impl<'a> Pipeline<'a> {
     fn run(
         &self,
-        mut reader: Reader<'a>,
+        source: Counted,
+        cancel: &Cancel,
         on_event: &mut (dyn FnMut(SpanEvent) -> std::io::Result<()> + Send),
     ) -> Result<SpanReport, Error> {
         let Pipeline { order, plan, counts } = self;
+        let assembler = Assembler::new(&order.job, order.span, plan.lines(&order.renditions));
+        std::thread::scope(|scope| {
+            let (parts, finished) = sync_channel::<Part>(4);
+            let progress = || counts.progress();
+            let assembling = scope.spawn(move || assembler.run(&finished, &progress, on_event));
+            let made = self.feed(scope, source, cancel, parts);
+            let assembled = assembling.join().unwrap_or_else(|panic| resume_unwind(panic));
+            merge(made, assembled, |_, ()| ())
+        })
+    }
+
+    /// Reads and decodes on this thread, with a thread for each rendition and track.
+    fn feed<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        source: Counted,
+        cancel: &Cancel,
+        parts: SyncSender<Part>,
+    ) -> Result<SpanReport, Error> {
+        let Pipeline { order, plan, .. } = self;
         let (job, span) = (&order.job, order.span);
+        let mut reader = Reader::open(Box::new(source), cancel, &job.facts, plan.from(order))?;
         let pictures = match job.facts.video.as_ref().filter(|_| plan.has_video) {
             Some(facts) => {
                 let entry = reader.entry();
@@ -180,40 +213,31 @@ impl<'a> Pipeline<'a> {
             }
             None => None,
         };
-        let sounds = self.sounds(&reader)?;
-        let assembler = Assembler::new(job, span, plan.lines(&order.renditions));
-        std::thread::scope(|scope| {
-            let (parts, finished) = sync_channel::<Part>(4);
-            let progress = || counts.progress();
-            let assembling = scope.spawn(move || assembler.run(&finished, &progress, on_event));
-            let mut feeds =
-                Feeds { pictures, renditions: Vec::new(), sound: Vec::new(), ended: false };
-            let mut working: Vec<ScopedJoinHandle<'_, Result<u64, Error>>> = Vec::new();
-            for encoding in self.encodings() {
-                let (sender, pictures) = sync_channel(PICTURES_WAITING);
-                let parts = parts.clone();
-                feeds.renditions.push(sender);
-                working.push(
-                    scope.spawn(move || {
-                        rendition::run(scope, encoding, &pictures, &parts).map(|()| 0)
-                    }),
-                );
-            }
-            for sound in sounds {
-                let (sender, packets): (_, Receiver<ToSound>) = sync_channel(PACKETS_WAITING);
-                let parts = parts.clone();
-                feeds.sound.push(sender);
-                working.push(scope.spawn(move || sound.run(span, &packets, &parts)));
-            }
-            drop(parts);
-            let mut outcome = self.read(&mut reader, feeds);
-            for handle in working {
-                let result = handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                outcome = merge(outcome, result, |report, damaged| report.damaged += damaged);
-            }
-            let result = assembling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            merge(outcome, result, |_, ()| ())
-        })
+        let mut feeds =
+            Feeds { pictures, renditions: Vec::new(), sound: Vec::new(), ended: false };
+        let mut working: Vec<ScopedJoinHandle<'_, Result<u64, Error>>> = Vec::new();
+        for sound in self.sounds(&reader)? {
+            let (sender, packets) = sync_channel(PACKETS_WAITING);
+            let parts = parts.clone();
+            feeds.sound.push(sender);
+            working.push(scope.spawn(move || sound.run(span, &packets, &parts)));
+        }
+        for encoding in self.encodings() {
+            let (sender, pictures) = sync_channel(PICTURES_WAITING);
+            let parts = parts.clone();
+            feeds.renditions.push(sender);
+            working.push(scope.spawn(move || {
+                rendition::run(scope, encoding, &pictures, &parts).map(|()| 0)
+            }));
+        }
+        // The assembler ends when nobody can send any more.
+        drop(parts);
+        let mut made = self.read(&mut reader, feeds);
+        for handle in working {
+            let result = handle.join().unwrap_or_else(|panic| resume_unwind(panic));
+            made = merge(made, result, |report, damaged| report.damaged += damaged);
+        }
+        made
     }
 
     fn sounds(&self, reader: &Reader<'_>) -> Result<Vec<Sound<'a>>, Error> {

@@ -42,6 +42,9 @@ pub enum SpanEvent {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
+    /// Bytes of the source read, as long as that is getting somewhere: finding the way into a file
+    /// without an index may take a while.
+    pub bytes: u64,
     /// Packets read.
     pub packets: u64,
     /// Frames given to encoders, of the first rendition.

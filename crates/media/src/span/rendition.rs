@@ -39,7 +39,7 @@ pub(super) struct Encoding<'a> {
 /// Scales and encodes what comes in until the channel closes.
 pub(super) fn run<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
-    encoding: Encoding<'env>,
+    encoding: Encoding<'scope>,
     pictures: &Receiver<Placed<Picture>>,
     parts: &SyncSender<Part>,
 ) -> Result<(), Error> {

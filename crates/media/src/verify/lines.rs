@@ -94,24 +94,20 @@ impl Reader {
                     None => self.fault("EXT-X-TARGETDURATION is not a whole number"),
                 }
             }
-            "-X-VERSION" | "-X-MEDIA-SEQUENCE" | "-X-DISCONTINUITY-SEQUENCE" => {
-                if value.is_none_or(|value| value.trim().parse::<u64>().is_err()) {
-                    self.fault(&format!("EXT{name} is not a whole number"));
-                }
+            "-X-VERSION" | "-X-MEDIA-SEQUENCE" | "-X-DISCONTINUITY-SEQUENCE"
+                if value.is_none_or(|value| value.trim().parse::<u64>().is_err()) =>
+            {
+                self.fault(&format!("EXT{name} is not a whole number"));
             }
             "-X-BYTERANGE" => match value.and_then(byte_range) {
                 Some((_, offset)) => self.range_without_offset = offset.is_none(),
                 None => self.fault("EXT-X-BYTERANGE is not length@offset"),
             },
-            "-X-MAP" => {
-                if !value.is_some_and(|value| value.contains("URI=\"")) {
-                    self.fault("EXT-X-MAP without a quoted URI");
-                }
+            "-X-MAP" if !value.is_some_and(|value| value.contains("URI=\"")) => {
+                self.fault("EXT-X-MAP without a quoted URI");
             }
-            "-X-PLAYLIST-TYPE" => {
-                if !matches!(value.map(str::trim), Some("VOD" | "EVENT")) {
-                    self.fault("EXT-X-PLAYLIST-TYPE is neither VOD nor EVENT");
-                }
+            "-X-PLAYLIST-TYPE" if !matches!(value.map(str::trim), Some("VOD" | "EVENT")) => {
+                self.fault("EXT-X-PLAYLIST-TYPE is neither VOD nor EVENT");
             }
             "-X-ENDLIST" => self.ended = true,
             "-X-STREAM-INF" => self.variant(value.unwrap_or_default()),
@@ -231,10 +227,7 @@ mod tests {
         assert_eq!(lines.faults, Vec::<String>::new());
         assert_eq!(
             lines.durations,
-            [
-                (Time::from_secs(2), Time::new(1, 1_000_000)),
-                (Time::new(49, 25), Time::new(1, 100))
-            ]
+            [(Time::from_secs(2), Time::new(1, 1_000_000)), (Time::new(49, 25), Time::new(1, 100))]
         );
         assert!(lines.cleaned.contains("#EXTINF:1.96,\nb.ts\n"));
     }

@@ -79,11 +79,12 @@ impl Resource {
             Location::File(path) => {
                 read_file(path, self.range).map_err(|error| FetchError::Missing(error.to_string()))
             }
-            Location::Url(address) => url::fetch(address, self.range, SIZE_MAX, cancel)
-                .map_err(|error| match error {
+            Location::Url(address) => {
+                url::fetch(address, self.range, SIZE_MAX, cancel).map_err(|error| match error {
                     UrlError::Cancelled => FetchError::Cancelled,
                     error => FetchError::Missing(error.to_string()),
-                }),
+                })
+            }
         }
     }
 }

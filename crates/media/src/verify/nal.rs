@@ -22,6 +22,8 @@ pub(super) struct Picture {
     /// Decoding can begin here: IDR, HEVC IRAP, or an H.264 recovery point or intra picture with
     /// its own parameter sets (open GOP).
     pub(super) random_access: bool,
+    /// It begins a coded video sequence: nothing before it is referred to by anything after.
+    pub(super) begins_sequence: bool,
     /// The sequence parameter sets it carries.
     pub(super) sequence_sets: Vec<Vec<u8>>,
 }
@@ -40,6 +42,18 @@ impl NalCodec {
         match self {
             NalCodec::H264 => nal.first().is_some_and(|byte| byte & 0x1f == 7),
             NalCodec::Hevc => nal.first().is_some_and(|byte| byte >> 1 & 0x3f == 33),
+        }
+    }
+
+    /// Which of several parameter sets this is.
+    pub(super) fn sequence_set_id(self, sequence_set: &[u8]) -> Option<u8> {
+        let plain = without_emulation(sequence_set);
+        match self {
+            NalCodec::H264 => {
+                Bits { bytes: plain.get(4..)?, at: 0 }.exp_golomb().map(|id| id as u8)
+            }
+            // After profile, tier and level of up to seven layers: encoders use 0.
+            NalCodec::Hevc => Some(0),
         }
     }
 
@@ -69,20 +83,26 @@ impl NalCodec {
         let mut picture = Picture::default();
         let mut recovery = false;
         let mut intra = None;
-        for nal in Units { framing, rest: data } {
+        for nal in (Units { framing, rest: data }) {
             if self.is_sequence_set(nal) {
                 picture.sequence_sets.push(nal.to_vec());
                 continue;
             }
             match (self, nal) {
                 (NalCodec::H264, [first, payload @ ..]) => match first & 0x1f {
-                    5 => picture.random_access = true,
+                    5 => {
+                        picture.random_access = true;
+                        picture.begins_sequence = true;
+                    }
                     1 => intra = Some(intra.unwrap_or(true) && is_intra_slice(payload)),
                     6 => recovery |= has_recovery_point(payload),
                     _ => {}
                 },
                 (NalCodec::Hevc, [first, ..]) => {
-                    picture.random_access |= (16..=23).contains(&(first >> 1 & 0x3f));
+                    let kind = first >> 1 & 0x3f;
+                    picture.random_access |= (16..=23).contains(&kind);
+                    // All of these but CRA.
+                    picture.begins_sequence |= (16..=20).contains(&kind);
                 }
                 _ => {}
             }
@@ -190,7 +210,10 @@ impl<'a> Iterator for Units<'a> {
                 let after = &self.rest[start..];
                 let end = find_start_code(after).unwrap_or(after.len());
                 self.rest = &after[end..];
-                Some(&after[..end])
+                // A start code may have a zero before it, and units may be padded with zeros.
+                let length =
+                    after[..end].iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+                Some(&after[..length])
             }
         }
     }
@@ -231,13 +254,17 @@ mod tests {
         let intra = [3, 0x41, 0b1000_1000, 0];
         assert!(!look(&intra));
         assert!(look(&[&[5, 6, 6, 1, 0x84, 0x80][..], &intra].concat()));
-        let hevc = |kind: u8| NalCodec::Hevc.look(Framing::Length(1), &[2, kind << 1, 1]).random_access;
+        let hevc =
+            |kind: u8| NalCodec::Hevc.look(Framing::Length(1), &[2, kind << 1, 1]).random_access;
         assert!(hevc(19) && hevc(21) && !hevc(1));
     }
 
     #[test]
     fn codec_strings_name_profile_and_level() {
-        assert_eq!(NalCodec::H264.codec_string(&[0x67, 0x64, 0, 0x28]).as_deref(), Some("avc1.640028"));
+        assert_eq!(
+            NalCodec::H264.codec_string(&[0x67, 0x64, 0, 0x28]).as_deref(),
+            Some("avc1.640028")
+        );
         let hevc = [0x42, 1, 1, 1, 0x60, 0, 0, 3, 0, 0x90, 0, 0, 3, 0, 0, 3, 0, 0x5d, 0];
         assert_eq!(NalCodec::Hevc.codec_string(&hevc).as_deref(), Some("hvc1.1.6.L93.90"));
     }

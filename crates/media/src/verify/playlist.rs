@@ -93,7 +93,11 @@ impl MediaList {
 }
 
 /// Fetches and reads the playlist at `location`; `name` is what errors call it.
-pub(super) fn load(location: &Location, name: &str, cancel: &Cancel) -> Result<Loaded, VerifyError> {
+pub(super) fn load(
+    location: &Location,
+    name: &str,
+    cancel: &Cancel,
+) -> Result<Loaded, VerifyError> {
     let bytes = location.fetch(cancel).map_err(|error| match error {
         FetchError::Missing(why) => VerifyError::Unreadable { location: name.to_owned(), why },
         FetchError::Cancelled => VerifyError::Cancelled,
@@ -194,7 +198,9 @@ fn media_list(media: m3u8_rs::MediaPlaylist, lines: Lines, location: &Location) 
         });
         let (duration, precision) = match &exact {
             Some(exact) => exact[at],
-            None => (Time::from_millis((f64::from(segment.duration) * 1e3) as i64), Time::new(1, 500)),
+            None => {
+                (Time::from_millis((f64::from(segment.duration) * 1e3) as i64), Time::new(1, 500))
+            }
         };
         segments.push(Entry {
             resource: resource(location, &segment.uri, range),

@@ -145,7 +145,7 @@ fn describe(source: File, to_parent: &mut File) -> Message {
         let source = WatchedSource {
             source: FileSource::new(source)?,
             bytes: 0,
-            reads: 0,
+
             progress: ThrottledProgress::new(to_parent),
         };
         segue_media::describe(Box::new(source), &Cancel::default())
@@ -223,7 +223,6 @@ impl ThrottledProgress {
 struct WatchedSource {
     source: FileSource,
     bytes: u64,
-    reads: u64,
     progress: ThrottledProgress,
 }
 
@@ -240,8 +239,7 @@ impl ByteSource for WatchedSource {
         self.bytes += count as u64;
         let whole = self.source.size().unwrap_or(0);
         if self.bytes <= whole.saturating_mul(Self::ROUNDS_MAX).saturating_add(Self::BYTES_FREE) {
-            self.reads += 1;
-            self.progress.say(Progress { packets: self.reads, frames: 0 })?;
+            self.progress.say(Progress { bytes: self.bytes, packets: 0, frames: 0 })?;
         }
         Ok(count)
     }

@@ -1,8 +1,8 @@
 //! How a child ended, in words for a person.
 
 use std::fmt;
-use std::process::ExitStatus;
 use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 /// What ended a child.
@@ -32,7 +32,9 @@ impl EndedBy {
 impl fmt::Display for EndedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            EndedBy::Signal(signal @ (libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE)) => {
+            EndedBy::Signal(
+                signal @ (libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE),
+            ) => {
                 write!(f, "crashed ({})", signal_name(*signal))
             }
             EndedBy::Signal(libc::SIGABRT) => f.write_str("aborted (SIGABRT)"),

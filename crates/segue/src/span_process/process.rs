@@ -16,8 +16,8 @@ use segue_media::span::{SpanEvent, SpanOrder, SpanReport};
 use segue_model::{Hash, SourceFacts, SpanFailure};
 
 use super::protocol::{self, Message, Order, PREAMBLE, SandboxCheck, WireError};
-use super::spawner::{Children, SpawnError, Streams, lock};
-use super::{Death, EndedBy, Patience};
+use super::spawner::{SpawnError, Streams, lock};
+use super::{Death, EndedBy, Patience, Spawner};
 
 /// Why an order was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,8 @@ pub enum Trouble {
 pub struct SpanProcess {
     pid: u32,
     child: Arc<Mutex<Child>>,
-    children: Children,
+    /// Held, as children die with their spawner.
+    spawner: Spawner,
     orders: UnixStream,
     output: PatientReader,
     last_words: LastWords,
@@ -47,11 +48,7 @@ pub struct SpanProcess {
 
 impl SpanProcess {
     /// Waits for a new child's hello.
-    pub(super) fn greet(
-        streams: Streams,
-        children: Children,
-        patience: Patience,
-    ) -> Result<SpanProcess, SpawnError> {
+    pub(super) fn greet(streams: Streams, spawner: Spawner) -> Result<SpanProcess, SpawnError> {
         let Streams { child, orders } = streams;
         let (pid, stdout, stderr) = {
             let mut child = lock(&child);
@@ -60,12 +57,13 @@ impl SpanProcess {
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
             return Err(io::Error::other("the child has no output").into());
         };
+        let patience = spawner.patience();
         // A child that is stopped does not read: a long order must not block for ever.
         orders.set_write_timeout(Some(patience.floor))?;
         let mut process = SpanProcess {
             pid,
             child,
-            children,
+            spawner,
             orders,
             output: PatientReader::new(stdout, patience),
             last_words: LastWords::listen(stderr)?,
@@ -230,7 +228,7 @@ impl SpanProcess {
         let _ = child.kill();
         let _ = child.wait();
         drop(child);
-        self.children.forget(self.pid);
+        self.spawner.forget(self.pid);
         self.reaped = true;
     }
 }

@@ -11,9 +11,8 @@ use std::io::{self, Read, Write};
 
 use segue_media::span::{Progress, SpanOrder, SpanReport};
 use segue_model::{Hash, SegmentId, SourceFacts, SpanFailure};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize as SerializeDerive};
+use serde::{Deserialize, Serialize};
 
 /// Which form of the protocol this is. Parent and child are the same file, but an upgrade may
 /// replace it between the two starts.
@@ -29,7 +28,7 @@ const HEADER_MAX: u64 = 256 << 20;
 const PAYLOAD_MAX: u64 = 1 << 30;
 
 /// What a child is told to do, one at a time. The source's descriptor comes along.
-#[derive(Clone, Debug, PartialEq, Eq, SerializeDerive, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Order {
     /// Find out what the source is; answered by [`Message::Described`].
@@ -41,7 +40,7 @@ pub enum Order {
 }
 
 /// What a child says.
-#[derive(Clone, Debug, PartialEq, Eq, SerializeDerive, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Message {
     /// Said once, when it is ready for orders.
@@ -94,7 +93,7 @@ impl Message {
 }
 
 /// What a child in its sandbox could and could not do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDerive, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SandboxCheck {
     /// Attempts that were refused, as they should be.
@@ -155,7 +154,9 @@ pub fn write_frame<T: Serialize>(
 }
 
 /// Reads a frame; `None` when the stream ends before one begins.
-pub fn read_frame<T: DeserializeOwned>(from: &mut impl Read) -> Result<Option<Frame<T>>, WireError> {
+pub fn read_frame<T: DeserializeOwned>(
+    from: &mut impl Read,
+) -> Result<Option<Frame<T>>, WireError> {
     let mut preamble = [0; PREAMBLE];
     let mut filled = 0;
     while filled < PREAMBLE {
@@ -214,7 +215,7 @@ mod tests {
 
     #[test]
     fn frames_in_a_row_come_back_as_they_were_sent() {
-        let progress = Message::Progress(Progress { packets: 7, frames: 3 });
+        let progress = Message::Progress(Progress { bytes: 9, packets: 7, frames: 3 });
         let id = SegmentId { rendition: 1, index: 31 };
         let segment = Message::Segment { id, hash: Hash::of(b"bytes") };
         let mut wire = bytes_of(&progress, b"");

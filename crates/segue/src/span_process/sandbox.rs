@@ -114,7 +114,8 @@ fn enter_seccomp() -> Result<(), String> {
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 fn denied() -> Result<Rules, seccompiler::BackendError> {
-    let mut rules: Rules = DENIED.iter().chain(SUPERSEDED).map(|call| (*call, Vec::new())).collect();
+    let mut rules: Rules =
+        DENIED.iter().chain(SUPERSEDED).map(|call| (*call, Vec::new())).collect();
     #[cfg(target_arch = "x86_64")]
     deny_second_abi(&mut rules);
 

@@ -23,7 +23,9 @@ pub enum SpawnError {
     #[error("{0} before it was ready")]
     Died(Death),
     /// Another version of this program.
-    #[error("the span process speaks version {0} of the protocol: was segue replaced while it ran?")]
+    #[error(
+        "the span process speaks version {0} of the protocol: was segue replaced while it ran?"
+    )]
     Version(u32),
     /// [`Spawner::kill_all`] was called.
     #[error("no more span processes are started")]
@@ -70,7 +72,16 @@ impl Spawner {
         if self.children.lock().closed {
             return Err(SpawnError::Closed);
         }
-        SpanProcess::greet(streams?, self.children.clone(), self.patience)
+        SpanProcess::greet(streams?, self.clone())
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// Takes note that a child has been reaped.
+    pub(super) fn forget(&self, pid: u32) {
+        self.children.lock().living.remove(&pid);
     }
 
     /// Kills every child and starts no more. Whoever waits for one learns of its death.
@@ -86,7 +97,7 @@ impl Spawner {
 
 /// All children that have not been reaped.
 #[derive(Clone, Default)]
-pub(super) struct Children(Arc<Mutex<Table>>);
+struct Children(Arc<Mutex<Table>>);
 
 #[derive(Default)]
 struct Table {
@@ -97,11 +108,6 @@ struct Table {
 impl Children {
     fn lock(&self) -> MutexGuard<'_, Table> {
         lock(&self.0)
-    }
-
-    /// Forgets a child that has been reaped.
-    pub fn forget(&self, pid: u32) {
-        self.lock().living.remove(&pid);
     }
 }
 

@@ -1,0 +1,46 @@
+# Everything one does with Segue from a checkout; `make` alone says what there is.
+# Targets install what they need on Debian and Ubuntu (scripts/setup.sh) and nothing else.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+# rustup's own place, for shells that were opened before it was installed.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.PHONY: help demo test players bench lint
+
+help:
+	@echo 'make demo     make a film into HLS, kill a process on the way, prove the result'
+	@echo '              (the first time 5 to 10 minutes, for building; then 2)'
+	@echo '                FILE=film.mkv   with a film of yours'
+	@echo '                PROFILE=dev     a quick build and a sample of 20 seconds'
+	@echo 'make test     run the tests (10 minutes with building, on 2 cores)'
+	@echo 'make players  play results in hls.js (Chromium), GStreamer and mpv (10 minutes)'
+	@echo 'make bench    measure against the ffmpeg command (see benches/README.md; an hour)'
+	@echo 'make lint     format, warnings, documentation, who may depend on whom (3 minutes)'
+	@echo 'scripts/setup.sh installs what all of these need; .ci/run does what CI does (35 minutes)'
+
+# By way of the environment, so that a path may hold blanks, quotes and dollars.
+demo: export SEGUE_DEMO_FILE := $(value FILE)
+demo: export SEGUE_DEMO_PROFILE := $(value PROFILE)
+demo:
+	@scripts/demo.sh
+
+test:
+	@scripts/setup.sh build test
+	cargo test --workspace --locked
+
+players:
+	@scripts/setup.sh build test players
+	@scripts/players.sh long
+
+bench:
+	@scripts/setup.sh build test
+	@benches/run.sh
+
+lint:
+	@scripts/setup.sh build lint
+	cargo fmt --all --check
+	scripts/arrows.sh
+	scripts/documents.sh
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked

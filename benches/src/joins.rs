@@ -1,0 +1,180 @@
+//! What AAC leaves of a lossless sound, at joins and far from them, when every segment is made by a
+//! span of its own; against one encoder over all of it, at the same places.
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use segue_hls::keys;
+use segue_model::{BoundaryRule, JobRequest, Time};
+
+use crate::progress::Progress;
+use crate::table::Table;
+use crate::tool::{ffmpeg, ffprobe, run as tool};
+use crate::{Effort, clip, film, workplace};
+
+const CHANNELS: usize = 2;
+/// Samples of an AAC frame.
+const FRAME: usize = 1024;
+/// Frames on each side of a join that count as being at it.
+const NEAR: usize = 2;
+/// Frames on each side that count neither as being at it nor as far.
+const FAR: usize = 8;
+
+/// Runs it.
+pub fn run(effort: Effort) -> anyhow::Result<()> {
+    let seconds = if effort.quick { 12 } else { 60 };
+    let mut progress = Progress::new("joins", 4, std::time::Duration::from_secs(4));
+    let mut table = Table::new(
+        format!("Sound at joins: FLAC to AAC 128 kb/s, {seconds} s, error against the source"),
+        &[
+            "",
+            "joins",
+            "largest at joins (+-2 frames)",
+            "largest elsewhere",
+            "RMS at joins",
+            "RMS elsewhere",
+            "worst join's RMS",
+        ],
+    );
+    for rate in [48_000, 44_100] {
+        let source = clip::lossless_sound(rate, seconds)?;
+        let original = decode(&source)?;
+        let scratch = workplace::scratch()?;
+        progress.step(&format!("Segue, {rate} Hz"));
+        let (joins, playlist) = segments(&source, scratch.path())?;
+        let whole = scratch.path().join("whole.ts");
+        progress.step(&format!("one encoder, {rate} Hz"));
+        let mut command = ffmpeg();
+        command.arg("-i").arg(&source).args(["-c:a", "aac", "-b:a", "128k"]).arg(&whole);
+        tool(&mut command)?;
+        for (name, made) in [("Segue", &playlist), ("one encoder", &whole)] {
+            let error = Error::between(&decode(made)?, &original)?;
+            // Joins are counted in the segments' own packets, which begin where the made sound does.
+            let error = if name == "Segue" { error } else { error.moved(&joins) };
+            table.row(error.row(&format!("{name}, {rate} Hz"), &joins));
+        }
+    }
+    drop(progress);
+    table.print();
+    Ok(())
+}
+
+/// Makes every segment in a span of its own; gives the samples at which they meet.
+fn segments(source: &Path, to: &Path) -> anyhow::Result<(Vec<usize>, std::path::PathBuf)> {
+    let request = JobRequest {
+        boundaries: BoundaryRule::Grid { segment: Time::from_secs(2) },
+        ..JobRequest::default()
+    };
+    let job = film::job(source, &request)?;
+    film::write(source, &job, 1, to)?;
+    let rendition = &job.recipe.renditions[0];
+    let mut joins = Vec::new();
+    let mut at = 0;
+    for index in 0..job.timeline.segments() {
+        at += packets(&to.join(keys::segment(job.recipe.packaging, rendition, index)))? * FRAME;
+        joins.push(at);
+    }
+    // The end is no join.
+    joins.pop();
+    Ok((joins, to.join(keys::media_playlist(rendition))))
+}
+
+fn packets(segment: &Path) -> anyhow::Result<usize> {
+    let mut command = ffprobe();
+    command.args(["-count_packets", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0"]);
+    let text = String::from_utf8(tool(command.arg(segment))?)?;
+    let first = text.lines().next().context("a segment without a stream")?;
+    Ok(first.trim_end_matches(',').parse()?)
+}
+
+/// Interleaved samples.
+fn decode(path: &Path) -> anyhow::Result<Vec<f32>> {
+    let mut command = ffmpeg();
+    command.arg("-i").arg(path).args(["-f", "f32le", "-ac", "2", "-"]);
+    let bytes = tool(&mut command)?;
+    let sample = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    Ok(bytes.chunks_exact(4).map(sample).collect())
+}
+
+/// The difference between made and original sound, per sample and the larger of the channels.
+struct Error {
+    samples: Vec<f64>,
+    /// By how many samples the made sound comes later than the original.
+    late: i64,
+}
+
+impl Error {
+    fn between(made: &[f32], original: &[f32]) -> anyhow::Result<Error> {
+        let frames = |samples: &[f32]| samples.len() / CHANNELS;
+        ensure!(frames(made) > 8 * 48_000, "only {} samples were made", frames(made));
+        let late = lateness(made, original);
+        let difference = |at: usize| -> f64 {
+            let there = at as i64 - late;
+            if there < 0 || there as usize >= frames(original) {
+                return 0.0;
+            }
+            let channel = |channel: usize| {
+                let (a, b) = (made[at * 2 + channel], original[there as usize * 2 + channel]);
+                f64::from((a - b).abs())
+            };
+            channel(0).max(channel(1))
+        };
+        Ok(Error { samples: (0..frames(made)).map(difference).collect(), late })
+    }
+
+    /// So that sample numbers mean the same moments of the original as in Segue's sound, whose first
+    /// packet holds the original's first sample.
+    fn moved(self, _joins: &[usize]) -> Error {
+        let skipped = usize::try_from(self.late).unwrap_or(0).min(self.samples.len());
+        Error { samples: self.samples[skipped..].to_vec(), late: 0 }
+    }
+
+    fn row(&self, name: &str, joins: &[usize]) -> Vec<String> {
+        let near = |at: usize, frames: usize| -> &[f64] {
+            let from = at.saturating_sub(frames * FRAME).min(self.samples.len());
+            &self.samples[from..(at + frames * FRAME).min(self.samples.len())]
+        };
+        let at_joins: Vec<f64> = joins.iter().flat_map(|at| near(*at, NEAR)).copied().collect();
+        let is_far = |at: usize| joins.iter().all(|join| join.abs_diff(at) > FAR * FRAME);
+        // Encoders fade in and out at the ends, which are no joins.
+        let inner = FAR * FRAME..self.samples.len().saturating_sub(FAR * FRAME);
+        let elsewhere: Vec<f64> =
+            inner.filter(|at| is_far(*at)).map(|at| self.samples[at]).collect();
+        let worst = joins.iter().map(|at| rms(near(*at, NEAR))).fold(0.0, f64::max);
+        vec![
+            name.to_owned(),
+            joins.len().to_string(),
+            format!("{:.4}", largest(&at_joins)),
+            format!("{:.4}", largest(&elsewhere)),
+            format!("{:.5}", rms(&at_joins)),
+            format!("{:.5}", rms(&elsewhere)),
+            format!("{worst:.5}"),
+        ]
+    }
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(0.0, f64::max)
+}
+
+fn rms(values: &[f64]) -> f64 {
+    (values.iter().map(|it| it * it).sum::<f64>() / values.len().max(1) as f64).sqrt()
+}
+
+/// The shift, of up to four frames, that makes two sounds most alike over a stretch in the middle.
+fn lateness(made: &[f32], original: &[f32]) -> i64 {
+    const STRETCH: usize = 16_384;
+    let middle = original.len() / CHANNELS / 2;
+    let apart = |shift: &i64| -> f64 {
+        let at = (middle as i64 + shift) as usize;
+        (0..STRETCH)
+            .step_by(3)
+            .map(|step| {
+                let a = made.get((at + step) * CHANNELS).copied().unwrap_or(0.0);
+                f64::from(a - original[(middle + step) * CHANNELS]).powi(2)
+            })
+            .sum()
+    };
+    let most = 4 * FRAME as i64;
+    (-most..=most).min_by(|a, b| apart(a).total_cmp(&apart(b))).unwrap_or(0)
+}

@@ -1,0 +1,112 @@
+//! Measures Segue against the ffmpeg command, and prints Markdown tables.
+//!
+//! Decided here: which benches there are. Every bench compares arms that take turns within one run,
+//! so that a busy machine disturbs all of them alike; what counts is the median of the ratios of
+//! arms that ran next to each other, and processor time above wall-clock time.
+//!
+//! Never here: an assertion on time. A bench prints what it found, and the reader judges.
+//!
+//! Everything is kept under `target/bench`: sources, which are made once, and what a bench makes,
+//! which it removes. Start at [`Bench`].
+
+#![forbid(unsafe_code)]
+
+mod baseline;
+mod clip;
+mod engine;
+mod exact;
+mod film;
+mod first_segment;
+mod footage;
+mod joins;
+mod machine;
+mod make;
+mod measure;
+mod progress;
+mod quality;
+mod table;
+mod tool;
+mod workplace;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measures Segue against the ffmpeg command
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Picture quality against one encoder, on real footage
+    Quality(Effort),
+    /// Picture quality of ways to start encoders anew: what the engine's settings were chosen from
+    Restarts(Effort),
+    /// Processor time, wall-clock time and memory against the ffmpeg command
+    Engine(Effort),
+    /// Time until the first segment can be read
+    FirstSegment(Effort),
+    /// What is left of the sound at joins
+    Joins(Effort),
+    /// What the exact recipe costs
+    Exact(Effort),
+    /// All of them but `restarts`
+    All(Effort),
+    /// Makes segments in a process of its own, to be measured from outside
+    #[command(hide = true)]
+    Make(make::Arguments),
+}
+
+/// How much a bench does.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Effort {
+    /// How often each arm takes its turn [default: what the bench needs for a steady median]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// Less of everything: shows that the bench works, not what Segue is worth
+    #[arg(long)]
+    quick: bool,
+}
+
+impl Effort {
+    /// Rounds, when nobody asked for a number.
+    fn rounds(self, usual: u32, quick: u32) -> u32 {
+        self.rounds.unwrap_or(if self.quick { quick } else { usual })
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().bench) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(bench: Bench) -> anyhow::Result<()> {
+    if let Bench::Make(arguments) = bench {
+        return make::run(&arguments);
+    }
+    println!("{}\n", machine::heading());
+    match bench {
+        Bench::Quality(effort) => quality::run(effort),
+        Bench::Restarts(effort) => quality::run_restarts(effort),
+        Bench::Engine(effort) => engine::run(effort),
+        Bench::FirstSegment(effort) => first_segment::run(effort),
+        Bench::Joins(effort) => joins::run(effort),
+        Bench::Exact(effort) => exact::run(effort),
+        Bench::All(effort) => {
+            quality::run(effort)?;
+            engine::run(effort)?;
+            first_segment::run(effort)?;
+            joins::run(effort)?;
+            exact::run(effort)
+        }
+        Bench::Make(_) => Ok(()),
+    }
+}

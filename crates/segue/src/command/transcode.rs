@@ -1,0 +1,187 @@
+//! `segue transcode`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use segue_model::{
+    AudioRequest, BoundaryRule, ChannelRequest, JobRequest, Packaging, RenditionRequest, Time,
+    parse_bitrate,
+};
+
+use crate::ending::Ending;
+use crate::progress::Style;
+use crate::span_process::Patience;
+use crate::transcode::{self, Settings};
+
+/// For tests only: how many milliseconds a span process may be silent.
+const PATIENCE_VARIABLE: &str = "SEGUE_TEST_PATIENCE_MS";
+
+/// Make HLS from a film, in a directory.
+///
+/// The film is cut into segments, and several span processes make runs of them at once. One that
+/// dies costs what it had begun, not the film. A run that was stopped goes on from where it was
+/// when the same command is given again.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  segue transcode film.mkv --to out/
+      the film's own size, H.264 and stereo AAC, segments of 2 s
+  segue transcode film.mkv --to out/ --rendition 1080p --rendition 720p@3M --rendition 480p
+      three sizes to choose from while playing, the second with a bit rate of its own
+  segue transcode film.mkv --to out/ --packaging fmp4 --segment-length 4
+      fragmented MP4 (CMAF) in place of transport streams, picture and sound apart
+  segue transcode film.mkv --to out/ --jobs 4 --preset slow --crf 18
+      better pictures from the same bits, four span processes at once
+  segue transcode film.mkv --to out/ --json | jq -r 'select(.event == \"segment\").index'
+      for programs: one JSON object per line")]
+pub struct Arguments {
+    /// The film
+    input: PathBuf,
+    /// The directory to make it in: new, or begun by the same command
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    /// A size to make, with its highest bit rate if need be: 720p, 1280x720@3M, source@8M; again
+    /// for more [default: the source's size]
+    #[arg(long = "rendition", value_name = "SIZE[@BITRATE]")]
+    renditions: Vec<RenditionRequest>,
+    /// Let renditions be larger than the source
+    #[arg(long)]
+    upscale: bool,
+    /// Seconds of film in a segment, 0.5 to 30
+    #[arg(long, value_name = "SECONDS", default_value = "2")]
+    segment_length: Time,
+    /// What segments are files of
+    #[arg(long, value_enum, default_value = "ts")]
+    packaging: PackagingName,
+    /// Where segments begin
+    #[arg(long, value_enum, default_value = "grid")]
+    boundaries: BoundariesName,
+    /// Quality, 0 (best) to 51, below each rendition's bit rate
+    #[arg(long, value_name = "FACTOR", default_value_t = JobRequest::default().crf)]
+    crf: u8,
+    /// Aim at each rendition's bit rate, in place of staying below it at constant quality
+    #[arg(long, conflicts_with = "crf")]
+    constant_bitrate: bool,
+    /// How hard x264 tries, ultrafast to veryslow
+    #[arg(long, default_value_t = JobRequest::default().preset)]
+    preset: String,
+    /// Which stream of the film is its sound; `segue probe` lists them [default: the film's own
+    /// choice]
+    #[arg(long, value_name = "STREAM")]
+    audio_stream: Option<u32>,
+    /// Bits per second of sound: 160k [default: 64k a channel]
+    #[arg(long, value_name = "BITRATE", value_parser = audio_bitrate)]
+    audio_bitrate: Option<u32>,
+    /// How many channels
+    #[arg(long, value_enum, default_value = "stereo")]
+    audio_channels: ChannelsName,
+    /// Leave the sound out
+    #[arg(long, conflicts_with_all = ["audio_stream", "audio_bitrate", "audio_channels"])]
+    no_audio: bool,
+    /// The same bytes on every machine and in every run: slower, single-threaded encoders
+    #[arg(long)]
+    exact: bool,
+    /// Span processes at once [default: one per 4 cores, and at least 2, so that one that dies does
+    /// not stop the work]
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<NonZeroU32>,
+    /// Say what happens as JSON, one object per line, on standard output
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
+    /// Say nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PackagingName {
+    /// MPEG transport streams, picture and sound in one file: what every player takes
+    Ts,
+    /// CMAF fragmented MP4, picture and sound in files of their own
+    Fmp4,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BoundariesName {
+    /// Every so many seconds
+    Grid,
+    /// At the source's first keyframe so long after the segment's beginning
+    KeyframesGreedy,
+    /// At the source's first keyframe after each multiple, as `ffmpeg -f hls` and Jellyfin cut
+    KeyframesCumulative,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ChannelsName {
+    /// At most two, mixed down: what every device plays
+    Stereo,
+    /// The source's own, at most 5.1
+    Source,
+}
+
+fn audio_bitrate(text: &str) -> Result<u32, String> {
+    let bits = parse_bitrate(text).and_then(|bits| u32::try_from(bits).ok());
+    bits.ok_or_else(|| "write bits per second as 160k or 160000".to_owned())
+}
+
+/// Runs it.
+pub fn run(arguments: Arguments) -> Result<(), Ending> {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+    // One process keeps 2 to 4 cores busy; more of them cost memory and lead-ins.
+    let jobs = arguments.jobs.map_or((cores / 4).max(2), NonZeroU32::get);
+    transcode::run(&Settings {
+        style: match (arguments.json, arguments.quiet) {
+            (true, _) => Style::Json,
+            (_, true) => Style::Quiet,
+            _ => Style::Text,
+        },
+        jobs,
+        threads: cores.div_ceil(jobs),
+        patience: patience(),
+        input: arguments.input.clone(),
+        to: arguments.to.clone(),
+        request: arguments.request(),
+    })
+}
+
+impl Arguments {
+    fn request(self) -> JobRequest {
+        let segment = self.segment_length;
+        JobRequest {
+            boundaries: match self.boundaries {
+                BoundariesName::Grid => BoundaryRule::Grid { segment },
+                BoundariesName::KeyframesGreedy => BoundaryRule::KeyframesGreedy { segment },
+                BoundariesName::KeyframesCumulative => {
+                    BoundaryRule::KeyframesCumulative { segment }
+                }
+            },
+            packaging: match self.packaging {
+                PackagingName::Ts => Packaging::MpegTs,
+                PackagingName::Fmp4 => Packaging::Fmp4,
+            },
+            exact: self.exact,
+            renditions: self.renditions,
+            upscale: self.upscale,
+            crf: self.crf,
+            constant_bitrate: self.constant_bitrate,
+            preset: self.preset,
+            audio: (!self.no_audio).then_some(AudioRequest {
+                stream: self.audio_stream,
+                bitrate: self.audio_bitrate,
+                channels: match self.audio_channels {
+                    ChannelsName::Stereo => ChannelRequest::Stereo,
+                    ChannelsName::Source => ChannelRequest::Source,
+                },
+            }),
+        }
+    }
+}
+
+fn patience() -> Patience {
+    let millis = std::env::var(PATIENCE_VARIABLE).ok().and_then(|text| text.parse().ok());
+    match millis.map(Duration::from_millis) {
+        Some(silence) => Patience { floor: silence, ceiling: silence, ..Patience::default() },
+        None => Patience::default(),
+    }
+}

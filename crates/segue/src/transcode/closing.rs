@@ -1,0 +1,100 @@
+//! What is said when everything is there.
+
+use segue_model::Time;
+
+use super::foreman::Found;
+use super::runner::Shop;
+use crate::progress::{Event, Reporter, Style, Summary, Tally, clock, size, to_stdout};
+
+/// Says what was made, how that went, and how to play it.
+pub fn show(shop: &Shop, tally: &Tally, found: &Found, was_finished: bool, reporter: &Reporter) {
+    let playlist = shop.output.master();
+    let playlist = playlist.to_string_lossy();
+    let summary = Summary {
+        playlist: &playlist,
+        segments: tally.segments,
+        bytes: shop.output.bytes(),
+        made_now: tally.made_now,
+        seconds: tally.elapsed.as_secs_f64(),
+        speed: tally.speed(),
+        deaths: found.deaths,
+        damaged: found.damaged,
+        short_by: found.short_by.map(Time::as_secs_f64),
+        claimed: shop.output.job().facts.declared_duration.map(Time::as_secs_f64),
+    };
+    match reporter.style() {
+        Style::Json => reporter.event(&Event::Done(summary)),
+        Style::Text if was_finished => {
+            to_stdout(&format!("{playlist} is finished already: nothing to do"));
+        }
+        Style::Text => text(shop, tally, &summary),
+        Style::Quiet => {}
+    }
+}
+
+fn text(shop: &Shop, tally: &Tally, summary: &Summary<'_>) {
+    let job = shop.output.job();
+    let names: Vec<&str> = job.recipe.renditions.iter().map(|r| r.name.as_str()).collect();
+    let film = clock(job.timeline.end().as_secs_f64());
+    let took = clock(tally.elapsed.as_secs_f64());
+    let speed = summary.speed.map(|speed| format!(" ({speed:.1}x real time)")).unwrap_or_default();
+    to_stdout(&format!(
+        "made {} of {film} film: {} in {} segments, {}, in {took}{speed}",
+        summary.playlist,
+        names.join(", "),
+        summary.segments,
+        size(summary.bytes),
+    ));
+    if summary.deaths > 0 {
+        let processes = if summary.deaths == 1 { "process" } else { "processes" };
+        to_stdout(&format!(
+            "  {} span {processes} died on the way; others made what was left",
+            summary.deaths
+        ));
+    }
+    if summary.damaged > 0 {
+        to_stdout(&format!(
+            "  {} damaged frames or packets in the source were mended or left out",
+            summary.damaged
+        ));
+    }
+    if let Some(short_by) = summary.short_by {
+        to_stdout(&format!(
+            "  the source ends {short_by:.1} s before it says it does: a held picture and silence \
+             fill that"
+        ));
+    }
+    if let Some(claimed) = summary.claimed {
+        let claimed = clock(claimed);
+        to_stdout(&format!("  the source is cut off: it claims {claimed}, and holds {film}"));
+    }
+    let playlist = quoted(summary.playlist);
+    let directory = quoted(&shop.output.directory().to_string_lossy());
+    to_stdout(&format!("play it:   mpv {playlist}   (or: ffplay {playlist})"));
+    to_stdout(&format!("prove it:  segue verify {playlist}"));
+    to_stdout(&format!(
+        "browsers need a web server, and all but Safari a player such as hls.js: \
+         python3 -m http.server -d {directory}"
+    ));
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/-._~:@+,".contains(c);
+    if path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_a_shell_would_take_apart_is_quoted() {
+        assert_eq!(quoted("out/master.m3u8"), "out/master.m3u8");
+        assert_eq!(quoted("Amélie's film"), r"'Amélie'\''s film'");
+    }
+}

@@ -1,0 +1,128 @@
+//! A film on this machine, made into HLS by several span processes.
+//!
+//! Decided here: the order of things, from opening the source to writing the playlists, and which
+//! ends there are. The main thread owns the work; runners lead one process each and report to it.
+//! Start at [`run`].
+
+mod closing;
+mod describe;
+mod foreman;
+mod runner;
+mod work;
+
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+
+use segue_model::{Job, JobRequest, SourceFacts, Time, Timeline};
+
+use crate::ending::{Ending, with_causes};
+use crate::interrupt::Interrupt;
+use crate::output::{self, Output, OutputError};
+use crate::progress::{Event, Reporter, Style};
+use crate::source::LocalSource;
+use crate::span_process::{Patience, SpanProcess, Spawner};
+pub use describe::describe;
+use foreman::Foreman;
+use runner::{Report, Shop};
+
+/// What is asked for.
+pub struct Settings {
+    /// The film.
+    pub input: PathBuf,
+    /// The directory to make.
+    pub to: PathBuf,
+    /// What to make of it.
+    pub request: JobRequest,
+    /// Span processes at once.
+    pub jobs: u32,
+    /// Threads for each decoder and encoder.
+    pub threads: u32,
+    /// How it is shown.
+    pub style: Style,
+    /// When a span process counts as hung.
+    pub patience: Patience,
+}
+
+/// Where `facts` are cut under the rule of `request`.
+pub fn timeline(request: &JobRequest, facts: &SourceFacts) -> Result<Timeline, Ending> {
+    let keyframes: Vec<Time> = match &facts.video {
+        Some(video) => {
+            let time = |tick: &i64| Time::from_ticks(*tick, video.time_base) - facts.start;
+            video.keyframes.ticks.iter().map(time).collect()
+        }
+        None => Vec::new(),
+    };
+    segue_hls::timeline(request.boundaries, facts.duration, &keyframes)
+        .map_err(|error| Ending::BadInput(with_causes(&error)))
+}
+
+/// Does all of it.
+pub fn run(settings: &Settings) -> Result<(), Ending> {
+    let mut reporter = Reporter::new(settings.style);
+    transcode(settings, &mut reporter).inspect_err(|ending| {
+        reporter.end();
+        reporter.event(&Event::Failed { text: &ending.to_string() });
+    })
+}
+
+fn transcode(settings: &Settings, reporter: &mut Reporter) -> Result<(), Ending> {
+    if settings.to.exists() && !settings.to.is_dir() {
+        let error = OutputError::NotADirectory { path: settings.to.clone() };
+        return Err(Ending::BadInput(error.to_string()));
+    }
+    let source = LocalSource::open(&settings.input)?;
+    let cannot_start = |error| Ending::Failed(format!("segue cannot start: {error}"));
+    let program = Spawner::this_program();
+    let spawner = Spawner::new(program, settings.patience).map_err(cannot_start)?;
+    let (reports, inbox) = mpsc::channel();
+    let (children, wake) = (spawner.clone(), reports.clone());
+    let interrupt = Interrupt::on_signal(move || {
+        children.kill_all();
+        // Nobody listens when the work is already over.
+        let _ = wake.send(Report::Interrupted);
+    })
+    .map_err(cannot_start)?;
+    match begin(settings, source, spawner, reporter) {
+        Ok((shop, first)) => {
+            Foreman::new(settings.jobs, shop, reporter, interrupt).run(first, reports, &inbox)
+        }
+        Err(_) if interrupt.happened() => {
+            Err(Ending::Interrupted("interrupted before anything was made".to_owned()))
+        }
+        Err(ending) => Err(ending),
+    }
+}
+
+/// Everything that can be found wrong before anything is made.
+fn begin(
+    settings: &Settings,
+    source: LocalSource,
+    spawner: Spawner,
+    reporter: &mut Reporter,
+) -> Result<(Arc<Shop>, Option<SpanProcess>), Ending> {
+    let stored = output::stored_job(&settings.to).filter(|job| job.source == *source.source());
+    let (facts, first) = match &stored {
+        Some(job) => (job.facts.clone(), None),
+        None => {
+            let (facts, process) = describe(&source, &spawner)?;
+            (facts, Some(process))
+        }
+    };
+    if let Some(process) = &first {
+        reporter.process(process.pid(), process.unenforced());
+    }
+    let name = source.path().display();
+    let recipe = settings
+        .request
+        .resolve(&facts)
+        .map_err(|error| Ending::BadInput(format!("{name}: {error}")))?;
+    let timeline = timeline(&settings.request, &facts)?;
+    let job = Job::new(source.source().clone(), recipe, facts, timeline);
+    // Facts that another version found are kept: its segments were made by them.
+    let job = stored.filter(|stored| stored.id == job.id).unwrap_or(job);
+    let output = Output::open(&settings.to, job).map_err(|error| match error {
+        OutputError::Full { .. } | OutputError::Io { .. } => Ending::Failed(with_causes(&error)),
+        _ => Ending::BadInput(with_causes(&error)),
+    })?;
+    Ok((Arc::new(Shop { spawner, output, source, threads: settings.threads }), first))
+}
