@@ -66,9 +66,10 @@ children_of() {
     done
 }
 
-# Waits until half of the film is there, then takes a process away from it. Runs beside segue.
+# Waits until half of the film is there, takes a process away from it, and sees which one comes in
+# its place. Runs beside segue, and leaves what it did in $scratch.
 kill_half_way() {
-    local half=$1 parent='' child='' there=()
+    local half=$1 all=$2 parent='' child='' there=() before
     while [ ${#there[@]} -lt "$half" ]; do
         sleep 0.05
         there=("$out"/*/[0-9]*.ts)
@@ -79,11 +80,16 @@ kill_half_way() {
         read -r child _ < <(children_of "$parent") || sleep 0.01
     done
     ls -1i "$out"/*/[0-9]*.ts >"$scratch/before"
+    before=$(children_of "$parent")
     kill -KILL "$child"
     echo "$child" >"$scratch/killed"
     # Over the progress bar, which draws itself anew below.
     [ -t 2 ] && printf '\r\e[K' >&2
-    echo "${red}kill -KILL $child${plain}: a span process of segue's, with ${#there[@]} of $2 segments there" >&2
+    echo "${red}kill -KILL $child${plain}: a span process at work, with half of $all segments there" >&2
+    while [ -n "$(parent_of "$parent")" ]; do
+        if children_of "$parent" | grep -vxF "$before" >"$scratch/successor"; then break; fi
+        sleep 0.05
+    done
 }
 
 heading "Looking for what is needed"
@@ -148,12 +154,13 @@ ls -1i "$out"/*/[0-9]*.ts >"$scratch/after"
 kept=$(grep -cxFf "$scratch/before" "$scratch/after" || true)
 all=$(grep -c . "$scratch/after")
 [ "$kept" -eq "$(grep -c . "$scratch/before")" ] || fail "segments that were there were made again"
+successor=$(head -n1 "$scratch/successor")
 heading "What happened"
 cat <<END
-  ${red}killed${plain}      span process $killed, with SIGKILL, when $kept of $all segments were there
-  ${green}kept${plain}        those $kept: not one was touched again
-  ${green}made again${plain}  only what that process had begun and not delivered; another took it over
-  ${green}verified${plain}    all $all: every frame and sample in place, nothing at the joins
+  ${red}killed${plain}      span process $killed, with SIGKILL, half way
+  ${green}kept${plain}        the $kept segments that were there by then: not one was touched again
+  ${green}made again${plain}  only what it had begun and not delivered${successor:+; process $successor took its place}
+  ${green}verified${plain}    all $all segments: every frame and sample in its place, nothing at the joins
 END
 heading "Watch it"
 cat <<END

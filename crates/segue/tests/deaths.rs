@@ -90,8 +90,11 @@ fn a_killed_parent_leaves_no_process_and_the_same_command_goes_on() {
     let (whole, resumed) = (scratch.path().join("whole"), scratch.path().join("resumed"));
     undisturbed(&whole);
     let mut run = Run::start(&mut transcode(&film(), &resumed));
-    let children = [run.process(), run.process()].map(Watched::new);
+    let pids = [run.process(), run.process()];
+    let children = pids.map(Watched::new);
     run.until("segment");
+    // One that is stopped cannot see that its orders end: the kernel has to kill it.
+    kill_process(pids[0], Signal::STOP).unwrap();
     run.signal(Signal::KILL);
     for child in &children {
         child.must_end();
