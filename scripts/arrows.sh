@@ -53,7 +53,7 @@ done
 
 # Who names libav's bindings. cargo tells it for tests and build scripts, too.
 for binding in ffmpeg-next:segue-media ffmpeg-sys-next:ffmpeg-next; do
-    users=$(cargo tree --locked --workspace -e all -i "${binding%:*}" --depth 1 --prefix none |
+    users=$(cargo tree --locked --workspace -e normal,build,dev -i "${binding%:*}" --depth 1 --prefix none |
         cut -d' ' -f1 | grep -vxF "${binding%:*}" | sort -u)
     [ "$users" = "${binding#*:}" ] ||
         fault "${binding%:*} is linked by ${users//$'\n'/ and }: only ${binding#*:} may"

@@ -17,7 +17,7 @@ const FLAGS = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 
-export async function hlsJs({ stream, server, rate }) {
+export async function hlsJs({ stream, server, rate, irregular }) {
   if (!existsSync(CHROMIUM)) {
     return { played: "nothing", complaints: [`no ${CHROMIUM}: apt-get install chromium, or set CHROMIUM`] };
   }
@@ -26,7 +26,7 @@ export async function hlsJs({ stream, server, rate }) {
   const complaints = [];
   try {
     const watch = async (name, wishes) => {
-      const found = await inNewPage(browser, server, { rate, ...wishes });
+      const found = await inNewPage(browser, server, { rate, irregular, ...wishes });
       complaints.push(...found.map((words) => `${name}: ${words}`));
     };
     for (const variant of stream.variants.keys()) {
@@ -35,13 +35,14 @@ export async function hlsJs({ stream, server, rate }) {
     if (stream.variants.length > 1) {
       await watch("changing variants", { url: server.stream(), changing: true });
     }
-    await watch("seeking", { url: server.stream(0), places: places(stream.duration) });
+    const to = places(stream.duration);
+    if (to.length > 0) await watch("seeking", { url: server.stream(0), places: to });
   } finally {
     await browser.close();
   }
   const changing = stream.variants.length > 1 ? ", again changing at every segment" : "";
   return {
-    played: `${stream.variants.length} x ${stream.duration.toFixed(2)} s${changing}, 3 seeks`,
+    played: `${stream.variants.length} x ${stream.duration.toFixed(2)} s${changing}, ${places(stream.duration).length} seeks`,
     complaints,
   };
 }

@@ -41,12 +41,13 @@ export async function mpv({ stream, server }) {
   };
   const format = await libavformat();
   const seekable = !stream.fragmented || format >= LIBAVFORMAT_THAT_SEEKS_IN_FMP4;
-  const seeks = [`--script=${SEEKS}`, `--script-opts=places=${places(stream.duration).join(":")}`];
+  const to = places(stream.duration);
+  const seeks = [`--script=${SEEKS}`, `--script-opts=places=${to.join(":")}`];
   for (const variant of stream.variants.keys()) {
     await play(variant, HASTE, ...FAST);
-    if (seekable) await play(variant, SEEKING_BACK, ...seeks);
+    if (seekable && to.length > 0) await play(variant, SEEKING_BACK, ...seeks);
   }
-  const sought = seekable ? "3 seeks each" : `no seeks: libavformat ${format} cannot in fMP4`;
+  const sought = seekable ? `${to.length} seeks each` : `no seeks: libavformat ${format} cannot in fMP4`;
   return {
     played: `${stream.variants.length} x ${stream.duration.toFixed(2)} s, ${sought}`,
     complaints,

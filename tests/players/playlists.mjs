@@ -45,9 +45,10 @@ export function withOnly({ text, variants }, index) {
 
 /**
  * Three places to seek to: the same ones each time, one of them behind the one before.
- * All leave room to go on playing.
+ * All leave room to go on playing; films too short for that have none.
  */
 export function places(duration) {
+  if (duration < 1) return [];
   let seed = 20240229;
   const random = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
   const at = (from, to) => Number(((from + random() * (to - from)) * duration).toFixed(3));

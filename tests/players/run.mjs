@@ -16,7 +16,8 @@ const USAGE = `usage: run.sh DIR [--only PLAYER] [--master NAME] [--rate N]
   DIR            a directory with a multivariant playlist
   --only PLAYER  ${Object.keys(PLAYERS).join(", ")}; may be repeated
   --master NAME  the playlist's name (master.m3u8)
-  --rate N       how many times faster than life hls.js plays (4)`;
+  --rate N       how many times faster than life hls.js plays (4)
+  --irregular    frames do not come at a constant rate (matters to hls.js with TS)`;
 
 function asked() {
   const { values, positionals } = parseArgs({
@@ -25,6 +26,7 @@ function asked() {
       only: { type: "string", multiple: true, default: Object.keys(PLAYERS) },
       master: { type: "string", default: "master.m3u8" },
       rate: { type: "string", default: "4" },
+      irregular: { type: "boolean", default: false },
     },
   });
   const unknown = values.only.filter((name) => !(name in PLAYERS));
@@ -32,7 +34,8 @@ function asked() {
   if (positionals.length !== 1 || unknown.length > 0 || !(rate > 0 && rate <= 16)) {
     throw new Error(unknown.length > 0 ? `no player is called ${unknown}` : "one DIR, please");
   }
-  return { directory: resolve(positionals[0]), only: values.only, master: values.master, rate };
+  const { only, master, irregular } = values;
+  return { directory: resolve(positionals[0]), only, master, rate, irregular };
 }
 
 async function main() {
@@ -49,7 +52,7 @@ async function main() {
   try {
     for (const name of wanted.only) {
       const began = Date.now();
-      const { played, complaints } = await PLAYERS[name]({ stream, server, rate: wanted.rate });
+      const { played, complaints } = await PLAYERS[name]({ stream, server, ...wanted });
       const seconds = ((Date.now() - began) / 1000).toFixed(1);
       console.log(`${name.padEnd(10)} ${complaints.length ? "FAIL" : "ok  "} ${played} (${seconds} s)`);
       for (const complaint of shortened(complaints)) console.log(`           ${complaint}`);

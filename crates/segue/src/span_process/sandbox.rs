@@ -17,7 +17,7 @@ use std::io::Write;
 
 use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
 use rustix::net::{AddressFamily, SocketType};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch,
@@ -327,7 +327,8 @@ pub fn check() -> SandboxCheck {
     let parent = rustix::process::getppid();
     let signalled = parent.map(rustix::process::test_kill_process);
     note("signal its parent", matches!(signalled, Some(Ok(()))));
-    let survive = rustix::process::set_parent_process_death_signal(None);
-    note("outlive its parent", survive.is_ok());
+    let bound = rustix::process::parent_process_death_signal() == Ok(Some(Signal::KILL));
+    let unbound = rustix::process::set_parent_process_death_signal(None);
+    note("outlive its parent", !bound || unbound.is_ok());
     check
 }
