@@ -304,5 +304,5 @@ fn nothing_is_left_over_in_the_directory_of_a_good_run() {
     assert_nothing_unfinished(&directory);
     let top: Vec<_> =
         names(&directory).into_iter().filter(|name| name.components().count() == 1).collect();
-    assert_eq!(top, [".segue-ledger", "job.json", "master.m3u8"].map(PathBuf::from));
+    assert_eq!(top, [".segue-journal", "job.json", "master.m3u8"].map(PathBuf::from));
 }

@@ -60,6 +60,12 @@ pub(super) fn inspect(bytes: &[u8]) -> Look {
     look
 }
 
+/// How long the frame that `bytes` begin with lasts, in ticks of `1 / rate` s.
+pub(super) fn duration(bytes: &[u8], rate: i64) -> Option<i64> {
+    let frame = frame(bytes, 0)?;
+    Some(i64::from(frame.samples) * rate / i64::from(frame.sample_rate.max(1)))
+}
+
 fn tag_size(bytes: &[u8]) -> Option<usize> {
     let size = bytes.strip_prefix(b"ID3")?.get(3..7)?;
     Some(10 + size.iter().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f)))

@@ -402,6 +402,11 @@ impl Reel {
         }
     }
 
+    /// The last frame told of a segment's track.
+    pub(super) fn last_frame(&self, segment: usize, track: Track) -> Option<&FrameTime> {
+        self.times.get(segment)?.track(track)?.frames.last()
+    }
+
     /// Adds a picture's place to what the boxes say of it.
     pub(super) fn set_order(
         &mut self,

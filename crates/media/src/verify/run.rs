@@ -6,6 +6,7 @@ use segue_model::Time;
 
 use super::finding::{Finding, Track, TrackKind};
 use super::nal::{Framing, NalCodec};
+use super::packed;
 use super::reel::{Container, Feed, hash};
 use super::report::{AudioReport, FaultKind, VerifyError, VideoReport};
 use super::timing::{FrameTime, Order};
@@ -169,7 +170,8 @@ impl Run<'_> {
         lane.enter(segment.unwrap_or(lane.segment));
         let picture = lane.look(packet);
         if reel.container == Some(Container::Ts) {
-            match ts_frame(lane, packet, &picture, &mut self.heard.clock) {
+            let before = reel.last_frame(lane.segment, lane.track);
+            match ts_frame(lane, packet, &picture, before, &mut self.heard.clock) {
                 Some(frame) => reel.add_frame(lane.segment, lane.track, lane.time_base, frame),
                 None => {
                     let what = format!("a {} packet has no time", lane.track.kind.name());
@@ -365,24 +367,31 @@ impl Lane {
     }
 }
 
-/// What the demuxer says of a TS packet.
+/// What the demuxer says of a TS packet; `None` if it has no time.
 fn ts_frame(
     lane: &Lane,
     packet: &Packet,
     seen: &Seen,
+    before: Option<&FrameTime>,
     clock: &mut HashMap<Track, i64>,
 ) -> Option<FrameTime> {
-    let decode = packet.dts().or(packet.pts())?;
-    let presentation = packet.pts()?;
+    // Only the first audio frame of a PES packet has a time of its own. libav leaves the others
+    // without one when it has seen too little to know how long they last.
+    let is_inner = packet.position().is_none() && lane.track.kind == TrackKind::Sound;
+    let follows = before.filter(|_| is_inner).map(|before| before.presentation + before.duration);
+    let presentation = packet.pts().or(follows)?;
+    let decode = packet.dts().unwrap_or(presentation);
     // Timestamps have 33 bits. What libav makes of a wrap depends on where it began to read.
     const WRAP: i64 = 1 << 33;
     let last = *clock.entry(lane.track).or_insert(decode);
     let nearest = (decode - last + WRAP / 2).rem_euclid(WRAP) - WRAP / 2 + last;
     clock.insert(lane.track, nearest);
+    let known = (packet.duration() > 0).then(|| packet.duration());
+    let duration = known.or_else(|| packed::duration(packet.data(), 90_000)).unwrap_or(0);
     Some(FrameTime {
         presentation: nearest + (presentation - decode),
         decode: nearest,
-        duration: packet.duration(),
+        duration,
         random_access: seen.random_access,
         size: packet.data().len() as u32,
         hash: hash(packet.data()),

@@ -10,7 +10,7 @@
 
 mod error;
 mod file;
-mod ledger;
+mod journal;
 
 use std::fs::{self, File};
 use std::io;
@@ -23,7 +23,7 @@ use segue_hls::{keys, playlist};
 use segue_model::{Job, SegmentId, Span};
 
 pub use error::OutputError;
-use ledger::Ledger;
+use journal::Journal;
 
 /// The job's description in its directory.
 pub const JOB: &str = "job.json";
@@ -40,7 +40,7 @@ pub struct Output {
 }
 
 struct State {
-    ledger: Ledger,
+    journal: Journal,
     /// By rendition and segment.
     made: Vec<Vec<bool>>,
     inits: Vec<Option<Vec<u8>>>,
@@ -76,12 +76,12 @@ impl Output {
             file::remove_unfinished(&folder).map_err(OutputError::writing(&folder))?;
         }
         file::remove_unfinished(directory).map_err(OutputError::writing(directory))?;
-        let ledger_path = directory.join(ledger::NAME);
-        if !ledger_path.exists() {
-            created.push(ledger_path.clone());
+        let journal_path = directory.join(journal::NAME);
+        if !journal_path.exists() {
+            created.push(journal_path.clone());
         }
-        let ledger = Ledger::open(directory).map_err(OutputError::writing(&ledger_path))?;
-        let state = scan(directory, job, ledger)?;
+        let journal = Journal::open(directory).map_err(OutputError::writing(&journal_path))?;
+        let state = scan(directory, job, journal)?;
         Ok((lock, state))
     }
 
@@ -225,7 +225,7 @@ impl Output {
 
     fn create(&self, key: &str, bytes: &[u8]) -> Result<bool, OutputError> {
         let path = self.directory.join(key);
-        let noted = self.state().ledger.note(key, bytes.len() as u64);
+        let noted = self.state().journal.note(key, bytes.len() as u64);
         noted.map_err(OutputError::writing(&path))?;
         file::create_only(&path, bytes).map_err(OutputError::writing(&path))
     }
@@ -310,13 +310,13 @@ fn refuse_foreign(directory: &Path, job: &Job) -> Result<(), OutputError> {
 }
 
 /// Finds what is there, and removes what nobody of ours has made like that.
-fn scan(directory: &Path, job: &Job, ledger: Ledger) -> Result<State, OutputError> {
+fn scan(directory: &Path, job: &Job, journal: Journal) -> Result<State, OutputError> {
     let packaging = job.recipe.packaging;
     let mut bytes = 0;
     let length_if_ours = |key: &str| -> Result<Option<u64>, OutputError> {
         let path = directory.join(key);
         match fs::metadata(&path) {
-            Ok(there) if ledger.knows(key, there.len()) => Ok(Some(there.len())),
+            Ok(there) if journal.knows(key, there.len()) => Ok(Some(there.len())),
             Ok(_) => fs::remove_file(&path).map(|()| None).map_err(OutputError::writing(&path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(OutputError::writing(&path)(error)),
@@ -344,7 +344,7 @@ fn scan(directory: &Path, job: &Job, ledger: Ledger) -> Result<State, OutputErro
         }
         made.push(of_rendition);
     }
-    let state = State { ledger, made, inits, bytes };
+    let state = State { journal, made, inits, bytes };
     if state.made.iter().flatten().any(|made| !made) {
         // A playlist of what is not all there must not be found, however it came to be.
         let media = job.recipe.renditions.iter().map(keys::media_playlist);

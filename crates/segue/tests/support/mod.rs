@@ -166,11 +166,11 @@ pub fn run(command: &mut Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// Everything below a directory that a player may read, by name: not the ledger.
+/// Everything below a directory that a player may read, by name: not the journal.
 pub fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     names(directory)
         .into_iter()
-        .filter(|name| name != Path::new(".segue-ledger"))
+        .filter(|name| name != Path::new(".segue-journal"))
         .map(|name| (name.clone(), fs::read(directory.join(&name)).expect("a file is readable")))
         .collect()
 }

@@ -9,18 +9,18 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// Its name in the directory.
-pub const NAME: &str = ".segue-ledger";
+pub const NAME: &str = ".segue-journal";
 
-/// An open ledger.
-pub struct Ledger {
+/// An open journal.
+pub struct Journal {
     file: File,
     /// Several lengths when a file was made more than once.
     lengths: HashMap<String, HashSet<u64>>,
 }
 
-impl Ledger {
-    /// Opens the ledger of `directory`, or begins one.
-    pub fn open(directory: &Path) -> io::Result<Ledger> {
+impl Journal {
+    /// Opens the journal of `directory`, or begins one.
+    pub fn open(directory: &Path) -> io::Result<Journal> {
         let mut options = OpenOptions::new();
         let mut file = options.read(true).append(true).create(true).open(directory.join(NAME))?;
         let mut bytes = Vec::new();
@@ -29,7 +29,7 @@ impl Ledger {
             // The disk was full, or the power failed: the next line must not be lost with this.
             file.write_all(b"\n")?;
         }
-        Ok(Ledger { file, lengths: read(&String::from_utf8_lossy(&bytes)) })
+        Ok(Journal { file, lengths: read(&String::from_utf8_lossy(&bytes)) })
     }
 
     /// Notes that `key` is about to appear.
@@ -63,17 +63,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ledger_is_read_back_and_a_line_cut_off_is_not_believed() {
+    fn a_journal_is_read_back_and_a_line_cut_off_is_not_believed() {
         let directory = tempfile::tempdir().unwrap();
-        let mut ledger = Ledger::open(directory.path()).unwrap();
-        ledger.note("720p/00000.ts", 188).unwrap();
-        ledger.file.write_all(b"18").unwrap();
-        let mut ledger = Ledger::open(directory.path()).unwrap();
-        ledger.note("720p/00001.ts", 376).unwrap();
-        let ledger = Ledger::open(directory.path()).unwrap();
-        assert!(ledger.knows("720p/00000.ts", 188));
-        assert!(ledger.knows("720p/00001.ts", 376));
-        assert!(!ledger.knows("720p/00000.ts", 187));
-        assert!(!ledger.knows("720p/00002.ts", 188));
+        let mut journal = Journal::open(directory.path()).unwrap();
+        journal.note("720p/00000.ts", 188).unwrap();
+        journal.file.write_all(b"18").unwrap();
+        let mut journal = Journal::open(directory.path()).unwrap();
+        journal.note("720p/00001.ts", 376).unwrap();
+        let journal = Journal::open(directory.path()).unwrap();
+        assert!(journal.knows("720p/00000.ts", 188));
+        assert!(journal.knows("720p/00001.ts", 376));
+        assert!(!journal.knows("720p/00000.ts", 187));
+        assert!(!journal.knows("720p/00002.ts", 188));
     }
 }
