@@ -32,8 +32,7 @@ pub fn run(effort: Effort) -> anyhow::Result<()> {
             let (name, exact, span_length) = ARMS[arm];
             progress.step(name);
             let scratch = workplace::scratch()?;
-            let wish =
-                Wish { rows: Some(480), bitrate: Some(1_800_000), exact, ..Wish::default() };
+            let wish = Wish { rows: Some(480), bitrate: Some(1_800_000), exact, ..Wish::default() };
             let mut command = engine(&source, &wish, scratch.path())?;
             command.args(span_length.map(|length| format!("--span-length={length}")));
             costs[arm].push(measure(&mut command)?);
@@ -43,9 +42,8 @@ pub fn run(effort: Effort) -> anyhow::Result<()> {
         format!("Exact recipe: 720p to 480p, {seconds} s, {rounds} rounds (ratios to the normal)"),
         &["", "processor time", "ratio", "wall-clock ratio"],
     );
-    let cpu = |arm: usize| -> Vec<f64> {
-        costs[arm].iter().map(|cost| cost.cpu.as_secs_f64()).collect()
-    };
+    let cpu =
+        |arm: usize| -> Vec<f64> { costs[arm].iter().map(|cost| cost.cpu.as_secs_f64()).collect() };
     let wall = |arm: usize| -> Vec<f64> {
         costs[arm].iter().map(|cost| cost.wall.as_secs_f64()).collect()
     };

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use segue_model::{
-    AudioRequest, BoundaryRule, Job, JobRequest, RenditionRequest, Sizing, Time,
-};
+use segue_model::{AudioRequest, BoundaryRule, Job, JobRequest, RenditionRequest, Sizing, Time};
 
 use crate::film;
 

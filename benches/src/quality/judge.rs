@@ -49,6 +49,8 @@ impl Judged {
             psnr: stats.lines().map(luma).collect::<anyhow::Result<_>>()?,
             sizes: sizes
                 .lines()
+                // A line more wherever a packet has side data.
+                .filter(|line| !line.is_empty())
                 .map(|line| line.trim_end_matches(',').parse().context("not a size"))
                 .collect::<anyhow::Result<_>>()?,
         };

@@ -27,6 +27,14 @@ fn faults(spec: &SourceSpec, packaging: Packaging) -> Vec<String> {
             faults.push(format!("{id:?} has other bytes when it is made alone"));
         }
     }
+    let damaged: u64 = many.reports.iter().map(|report| report.damaged).sum();
+    if damaged > 0 {
+        faults.push(format!("{damaged} packets or frames of a good source are called damaged"));
+    }
+    if job.facts.declared_duration.is_some() || many.reports.iter().any(|it| it.short_by.is_some())
+    {
+        faults.push("a whole source is called cut off".to_owned());
+    }
     faults.extend(what_players_say(&job, &many));
     faults
 }

@@ -7,6 +7,7 @@
 //! Streams must have a file per segment, named by relative URIs, and H.264 pictures. Start at
 //! [`planted_faults`] and [`Film::copy_of`].
 
+mod catalogue;
 mod list;
 mod mp4;
 mod ts;
@@ -14,6 +15,7 @@ mod ts;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use catalogue::{PlantedFault, planted_faults};
 use list::List;
 use ts::Which;
 
@@ -31,166 +33,6 @@ pub enum Packaging {
 pub struct Film {
     playlist: PathBuf,
     packaging: Packaging,
-}
-
-/// A fault that a verifier must find.
-#[derive(Clone, Copy, Debug)]
-pub struct PlantedFault {
-    /// What tests call it.
-    pub name: &'static str,
-    /// What the verifier may call it (its JSON names): all it finds must be among these, and at
-    /// least one must be found.
-    pub kinds: &'static [&'static str],
-    /// How many faults may be reported for it at most: a hole in picture and sound is two.
-    pub faults_max: usize,
-    /// Whether the segment planted into must be named; else the whole playlist is at fault.
-    pub names_segment: bool,
-    /// Where it can be planted; `None` for everywhere.
-    pub only: Option<Packaging>,
-    plant: fn(&Film, usize),
-}
-
-impl PlantedFault {
-    /// Plants it into a segment that has others before and after it.
-    pub fn plant(&self, film: &Film, segment: usize) {
-        (self.plant)(film, segment);
-    }
-
-    /// Whether it can be planted into such a film.
-    pub fn fits(&self, film: &Film) -> bool {
-        self.only.is_none_or(|only| only == film.packaging)
-    }
-}
-
-const fn everywhere(
-    name: &'static str,
-    kinds: &'static [&'static str],
-    faults_max: usize,
-    plant: fn(&Film, usize),
-) -> PlantedFault {
-    PlantedFault { name, kinds, faults_max, names_segment: true, only: None, plant }
-}
-
-const GAPS: &[&str] = &["picture gap", "sound gap"];
-const FIFTH: i64 = 18_000;
-const SECOND: i64 = 90_000;
-
-/// All faults that can be planted into one media playlist.
-pub fn planted_faults() -> Vec<PlantedFault> {
-    const TS: Option<Packaging> = Some(Packaging::Ts);
-    const MP4: Option<Packaging> = Some(Packaging::FragmentedMp4);
-    const LIST: bool = false;
-    vec![
-        everywhere("segment-missing", &["missing segment"], 1, |film, at| film.delete(at)),
-        everywhere("segment-empty", &["empty segment"], 1, |film, at| film.write(at, &[])),
-        everywhere("segment-truncated", &["truncated segment"], 1, |film, at| film.cut(at, 1)),
-        PlantedFault {
-            only: TS,
-            ..everywhere(
-                "segment-cut-between-packets",
-                &["truncated segment", "picture gap", "sound gap", "decoder complaint"],
-                3,
-                |film, at| film.cut(at, 188),
-            )
-        },
-        everywhere("segment-repeated", &["repeated frames"], 1, |film, at| film.repeat(at, false)),
-        everywhere("segment-repeated-with-new-times", &["repeated frames"], 1, |film, at| {
-            film.repeat(at, true)
-        }),
-        everywhere("duration-wrong", &["wrong duration"], 1, |film, at| film.lengthen(at, -0.3)),
-        PlantedFault {
-            names_segment: LIST,
-            ..everywhere(
-                "target-duration-too-small",
-                &["target duration exceeded"],
-                1,
-                |film, _| film.line("#EXT-X-TARGETDURATION:", Some("#EXT-X-TARGETDURATION:1")),
-            )
-        },
-        PlantedFault {
-            names_segment: LIST,
-            ..everywhere("end-missing", &["missing end"], 1, Film::forget_end)
-        },
-        PlantedFault {
-            names_segment: LIST,
-            ..everywhere(
-                "line-malformed",
-                &["malformed playlist", "wrong duration"],
-                2,
-                |film, at| film.set_duration(at, "2.0s"),
-            )
-        },
-        everywhere("segment-early", &["decode time does not rise"], 2, |film, at| {
-            film.shift(at..=at, Which::All, -SECOND)
-        }),
-        everywhere("segment-late", GAPS, 2, |film, at| film.shift(at..=at, Which::All, FIFTH)),
-        everywhere("rest-late", GAPS, 2, |film, at| {
-            film.shift(at..=film.count() - 1, Which::All, FIFTH)
-        }),
-        everywhere("segment-unlisted", GAPS, 2, Film::unlist),
-        everywhere("sound-late", &["sound gap"], 1, |film, at| {
-            film.shift(at..=at, Which::Sound, FIFTH)
-        }),
-        everywhere("picture-late", &["picture gap"], 1, |film, at| {
-            film.shift(at..=at, Which::Picture, FIFTH)
-        }),
-        everywhere("keyframe-missing", &["no keyframe"], 1, Film::spoil_first_picture),
-        everywhere("picture-damaged", &["decoder complaint"], 1, Film::damage),
-        everywhere("picture-track-missing", &["missing track"], 1, |film, at| {
-            film.drop_track(at, Which::Picture)
-        }),
-        everywhere("sound-track-missing", &["missing track"], 1, |film, at| {
-            film.drop_track(at, Which::Sound)
-        }),
-        PlantedFault {
-            only: TS,
-            ..everywhere("last-pictures-missing", &["picture gap"], 1, |film, at| {
-                let units = ts::units(&film.read(at), Which::Picture);
-                film.drop_units(at, Which::Picture, |number| number + 5 >= units);
-            })
-        },
-        PlantedFault {
-            only: TS,
-            ..everywhere("sound-missing-within", &["sound gap"], 1, |film, at| {
-                film.drop_units(at, Which::Sound, |number| number == 1);
-            })
-        },
-        PlantedFault {
-            only: TS,
-            ..everywhere("packet-lost", &["continuity counter error"], 1, |film, at| {
-                film.write(at, &ts::drop_packet(&film.read(at)))
-            })
-        },
-        PlantedFault {
-            only: TS,
-            ..everywhere("tables-missing", &["missing PAT or PMT"], 1, Film::drop_tables)
-        },
-        PlantedFault {
-            only: MP4,
-            ..everywhere("sample-data-missing", &["truncated segment"], 1, Film::shrink_data)
-        },
-        PlantedFault {
-            only: MP4,
-            names_segment: LIST,
-            ..everywhere("init-missing", &["missing init"], 1, |film, _| {
-                fs::remove_file(film.init_path()).expect("an init section")
-            })
-        },
-        PlantedFault {
-            only: MP4,
-            names_segment: LIST,
-            ..everywhere("codec-tag-of-another-codec", &["wrong codec"], 1, |film, _| {
-                film.rename_entry(b"hvc1")
-            })
-        },
-        PlantedFault {
-            only: MP4,
-            names_segment: LIST,
-            ..everywhere("codec-tag-garbage", &["wrong codec"], 1, |film, _| {
-                film.rename_entry(b"x?1z")
-            })
-        },
-    ]
 }
 
 impl Film {
@@ -261,6 +103,14 @@ impl Film {
         List::read(&self.playlist)
     }
 
+    /// What kinds of media its first segment has.
+    fn kinds(&self) -> Vec<Which> {
+        match self.packaging {
+            Packaging::Ts => ts::kinds(&self.read(0)),
+            Packaging::FragmentedMp4 => mp4::kinds(&self.init()),
+        }
+    }
+
     fn path(&self, segment: usize) -> PathBuf {
         self.playlist.with_file_name(&self.list().uris()[segment])
     }
@@ -294,7 +144,7 @@ impl Film {
         self.set_duration(segment, &format!("{duration:.6}"));
     }
 
-    fn forget_end(&self, _segment: usize) {
+    fn forget_end(&self) {
         let mut list = self.list();
         list.replace("#EXT-X-ENDLIST", None);
         if !list.lines.iter().any(|line| line.starts_with("#EXT-X-PLAYLIST-TYPE:")) {
@@ -303,8 +153,8 @@ impl Film {
         list.write();
     }
 
-    fn unlist(&self, segment: usize) {
-        // The segment planted into is the one after the hole.
+    /// Takes the segment before out of the playlist.
+    fn unlist_before(&self, segment: usize) {
         let mut list = self.list();
         list.remove(segment - 1);
         list.write();

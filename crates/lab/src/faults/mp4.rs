@@ -52,6 +52,11 @@ fn tracks(init: &[u8]) -> Vec<(u32, Which, u32)> {
         .collect()
 }
 
+/// What kinds of media there are.
+pub(super) fn kinds(init: &[u8]) -> Vec<Which> {
+    tracks(init).into_iter().map(|(_, kind, _)| kind).collect()
+}
+
 /// Moves the decode times (tfdt) of a segment, or of one kind of track, by 1/90000 s.
 pub(super) fn shift(bytes: &mut [u8], init: &[u8], which: Which, ticks: i64) {
     let tracks = tracks(init);

@@ -148,18 +148,30 @@ fn spoil_units(data: &mut [u8]) {
     }
 }
 
-/// Overwrites the middle of the first picture.
+/// Overwrites the second half of the first picture: what comes before its slices stays.
 pub(super) fn damage(bytes: &mut [u8]) {
     let kinds = media(bytes);
-    let pictures = bytes
-        .chunks_exact_mut(PACKET)
-        .filter(|packet| kinds.get(&pid(packet)) == Some(&Which::Picture));
-    // Its parameter sets are in its first packet.
-    for packet in pictures.skip(4).take_while(|packet| !starts(packet)).take(8) {
+    let mut seen = 0;
+    let mut first: Vec<&mut [u8]> = Vec::new();
+    for packet in bytes.chunks_exact_mut(PACKET) {
+        if kinds.get(&pid(packet)) == Some(&Which::Picture) {
+            seen += usize::from(starts(packet));
+            if seen == 1 {
+                first.push(packet);
+            }
+        }
+    }
+    let half = first.len().div_ceil(2);
+    for packet in first.into_iter().skip(half) {
         let at = payload(packet);
         // No start codes and no zeros: it stays one picture.
         packet[at..].fill(0x5a);
     }
+}
+
+/// What kinds of media there are.
+pub(super) fn kinds(bytes: &[u8]) -> Vec<Which> {
+    media(bytes).into_values().collect()
 }
 
 /// Numbers all packets of a row of segments anew, each PID from where it began.

@@ -77,10 +77,10 @@ impl Draft<'_> {
         if !duration.is_positive() {
             return Err(Error::source("the file holds no playing time"));
         }
-        let declared_duration = self
-            .index
-            .declared
-            .filter(|declared| *declared > duration.max(sound_end.unwrap_or(duration)) + SHORTFALL);
+        // Matroska counts from zero, wherever its first timestamp is.
+        let declared = self.index.declared.map(|declared| declared - start.max(Time::ZERO));
+        let present = duration.max(sound_end.unwrap_or(duration));
+        let declared_duration = declared.filter(|declared| *declared > present + SHORTFALL);
         Ok(SourceFacts {
             container: self.input.format(),
             start,

@@ -213,8 +213,7 @@ impl<'a> Pipeline<'a> {
             }
             None => None,
         };
-        let mut feeds =
-            Feeds { pictures, renditions: Vec::new(), sound: Vec::new(), ended: false };
+        let mut feeds = Feeds { pictures, renditions: Vec::new(), sound: Vec::new(), ended: false };
         let mut working: Vec<ScopedJoinHandle<'_, Result<u64, Error>>> = Vec::new();
         for sound in self.sounds(&reader)? {
             let (sender, packets) = sync_channel(PACKETS_WAITING);
@@ -226,9 +225,9 @@ impl<'a> Pipeline<'a> {
             let (sender, pictures) = sync_channel(PICTURES_WAITING);
             let parts = parts.clone();
             feeds.renditions.push(sender);
-            working.push(scope.spawn(move || {
-                rendition::run(scope, encoding, &pictures, &parts).map(|()| 0)
-            }));
+            working.push(
+                scope.spawn(move || rendition::run(scope, encoding, &pictures, &parts).map(|()| 0)),
+            );
         }
         // The assembler ends when nobody can send any more.
         drop(parts);

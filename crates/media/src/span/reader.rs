@@ -23,6 +23,8 @@ pub(super) struct From {
 pub(super) struct Reader<'a> {
     input: Input,
     facts: &'a SourceFacts,
+    /// The streams that are read.
+    kept: Vec<u32>,
     /// Read while looking for the right place, not yet given out.
     ahead: VecDeque<Packet>,
     /// The picture is decoded from this keyframe on.
@@ -40,7 +42,8 @@ impl<'a> Reader<'a> {
         let mut input = Input::open(source, cancel, true)?;
         let picture = facts.video.as_ref().filter(|_| from.picture.is_some());
         let kept = picture.map(|video| video.stream).into_iter().chain(from.sound.map(|it| it.0));
-        input.keep_only(&kept.collect::<Vec<_>>());
+        let kept: Vec<u32> = kept.collect();
+        input.keep_only(&kept);
         if let Some(video) = picture.filter(|video| !video.keyframes.positions.is_empty()) {
             let keyframes = &video.keyframes;
             let entries = keyframes.ticks.iter().copied().zip(keyframes.positions.iter().copied());
@@ -48,7 +51,7 @@ impl<'a> Reader<'a> {
                 input.add_index(video.stream, entries);
             }
         }
-        let mut reader = Reader { input, facts, ahead: VecDeque::new(), entry: None };
+        let mut reader = Reader { input, facts, kept, ahead: VecDeque::new(), entry: None };
         reader.enter(from)?;
         Ok(reader)
     }
@@ -68,7 +71,17 @@ impl<'a> Reader<'a> {
     pub(super) fn next(&mut self) -> Result<Option<Packet>, Error> {
         match self.ahead.pop_front() {
             Some(packet) => Ok(Some(packet)),
-            None => self.input.read(),
+            None => self.read(),
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Packet>, Error> {
+        loop {
+            match self.input.read()? {
+                // What probing had read of other streams still comes.
+                Some(packet) if !self.kept.contains(&packet.stream()) => {}
+                packet => return Ok(packet),
+            }
         }
     }
 
@@ -158,7 +171,7 @@ impl<'a> Reader<'a> {
             if picture_found && sound_found {
                 return Ok(true);
             }
-            let Some(packet) = self.input.read()? else {
+            let Some(packet) = self.read()? else {
                 return Ok(picture_found);
             };
             if let Some((_, target)) = picture.filter(|it| it.0.stream == packet.stream()) {

@@ -127,14 +127,14 @@ fn drain(feed: &Feed) {
     while feed.reel().advance() {}
 }
 
-/// What libav said of the stream since the last time. Of servers the reel tells, and of times out
-/// of order [`super::timing`], both more exactly.
+/// What libav said of the stream since the last time, without what is told more exactly elsewhere:
+/// of servers by the reel, of damaged TS packets by [`super::ts`], of the order of times by
+/// [`super::timing`].
 fn said(listener: &Listener) -> Vec<String> {
-    const CLIENTS: [&str; 4] = ["[http]", "[https]", "[tcp]", "[tls]"];
+    const ELSEWHERE: [&str; 5] = ["[http]", "[https]", "[tcp]", "[tls]", "[mpegts] Packet corrupt"];
     let mut words = listener.take();
     words.retain(|words| {
-        let of_a_client = CLIENTS.iter().any(|client| words.starts_with(client));
-        !of_a_client && !words.ends_with("out of order")
+        !ELSEWHERE.iter().any(|start| words.starts_with(start)) && !words.ends_with("out of order")
     });
     words
 }

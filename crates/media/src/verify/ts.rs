@@ -58,6 +58,10 @@ pub(super) fn inspect(bytes: &[u8], counters: &mut Counters) -> Look {
             return look;
         };
         look.scrambled |= packet.scrambled;
+        if packet.damaged {
+            walk.lose(|| format!("the packet at byte {} is marked as damaged", at * PACKET));
+            continue;
+        }
         walk.packet(at * PACKET, &packet);
     }
     walk.finish(&mut look);
@@ -67,6 +71,8 @@ pub(super) fn inspect(bytes: &[u8], counters: &mut Counters) -> Look {
 struct Packet<'a> {
     pid: u16,
     starts_unit: bool,
+    /// Whoever received it knows that it is damaged.
+    damaged: bool,
     scrambled: bool,
     counter: u8,
     /// The counter may jump here.
@@ -84,6 +90,7 @@ impl<'a> Packet<'a> {
         Some(Packet {
             pid: u16::from(second & 0x1f) << 8 | u16::from(*third),
             starts_unit: second & 0x40 != 0,
+            damaged: second & 0x80 != 0,
             scrambled: fourth & 0xc0 != 0,
             counter: fourth & 0x0f,
             discontinuity,
@@ -166,13 +173,17 @@ impl Walk<'_> {
             self.counters.0.insert(packet.pid, Last { counter: packet.counter, repeated: true });
             return;
         }
-        self.lost += 1;
-        self.first_lost.get_or_insert_with(|| {
+        self.lose(|| {
             format!(
                 "PID {} goes from {} to {} at byte {position}",
                 packet.pid, last.counter, packet.counter
             )
         });
+    }
+
+    fn lose(&mut self, what: impl FnOnce() -> String) {
+        self.lost += 1;
+        self.first_lost.get_or_insert_with(what);
     }
 
     fn finish(self, look: &mut Look) {
