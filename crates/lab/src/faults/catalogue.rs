@@ -88,7 +88,7 @@ fn in_lists() -> Vec<PlantedFault> {
     vec![
         fault("duration-wrong", &["wrong duration"], 1, |film, at| film.lengthen(at, -0.3)),
         fault("target-duration-too-small", &["target duration exceeded"], 1, |film, _| {
-            film.line("#EXT-X-TARGETDURATION:", Some("#EXT-X-TARGETDURATION:1"));
+            film.line("#EXT-X-TARGETDURATION:", Some("#EXT-X-TARGETDURATION:0"));
         })
         .of_list(),
         fault("end-missing", &["missing end"], 1, |film, _| film.forget_end()).of_list(),

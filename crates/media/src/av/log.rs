@@ -41,6 +41,12 @@ pub(crate) fn recent() -> Vec<String> {
     RECENT.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
 }
 
+/// What this thread's listener, if it has one, heard since it was last asked. For what libav calls
+/// back, and so does not hold the listener.
+pub(crate) fn heard() -> Vec<String> {
+    LISTENING.with_borrow_mut(|heard| heard.as_mut().map(std::mem::take).unwrap_or_default())
+}
+
 /// Hears what libav says on this thread while it lives.
 pub(crate) struct Listener(std::marker::PhantomData<*const ()>);
 
@@ -53,7 +59,7 @@ impl Listener {
 
     /// What was said since the last call.
     pub(crate) fn take(&self) -> Vec<String> {
-        LISTENING.with_borrow_mut(|heard| heard.as_mut().map(std::mem::take).unwrap_or_default())
+        heard()
     }
 }
 

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use segue_model::{AudioSettings, Job, SourceFacts, Span, Time};
+use segue_model::{AudioSettings, Job, SourceFacts, Span, Time, VideoSettings};
 
 pub use order::{Progress, SpanEvent, SpanOrder, SpanReport};
 
@@ -48,6 +48,10 @@ use window::SoundWindow;
 const PACKETS_WAITING: usize = 1024;
 /// Pictures that may wait for a scaler.
 const PICTURES_WAITING: usize = 4;
+/// Frames that may wait for an encoder: keeps it busy without holding many pictures.
+const FRAMES_WAITING: usize = 8;
+/// Bytes of frames that a rendition may hold so that its segments are encoded side by side.
+const FRAME_MEMORY: usize = 1 << 30;
 /// Containers interleave picture and sound; one that has not come this much later is not coming.
 const PATIENCE: Time = Time::from_secs(10);
 
@@ -259,20 +263,27 @@ impl<'a> Pipeline<'a> {
             .map(|index| order.job.timeline.duration_of(index))
             .max()
             .unwrap_or(Time::ZERO);
+        let frame_rate = facts.frame_rate.nominal();
+        let frames = (longest * frame_rate).ceil().clamp(1, 4096) as usize + 2;
         let exact = order.job.recipe.exact;
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let encoding = |index: &u32| {
             let video = order.job.recipe.renditions[*index as usize].video.as_ref()?;
+            let (segments_at_once, waiting) = if exact {
+                side_by_side(order.threads, frames * frame_bytes(video))
+                    .map_or((2, FRAMES_WAITING), |count| (count, frames))
+            } else {
+                // One finishes while the next begins.
+                (2, FRAMES_WAITING)
+            };
             Some(Encoding {
                 rendition: *index,
                 video,
                 clock: facts.clock,
-                frame_rate: facts.frame_rate.nominal(),
+                frame_rate,
                 threads: order.threads,
                 exact,
-                // One finishes while the next begins; single-threaded ones work side by side.
-                segments_at_once: if exact { cores.max(2) } else { 2 },
-                frames_max: (longest * facts.clock.rate).ceil().clamp(1, 4096) as usize + 2,
+                segments_at_once,
+                waiting,
             })
         };
         order.renditions.iter().filter_map(encoding).collect()
@@ -388,6 +399,20 @@ impl Feeds<'_> {
         let told = |sender: &SyncSender<ToSound>| sender.send(ToSound::Past(time));
         self.sound.iter().try_for_each(told).map_err(|_| Error::Cancelled)
     }
+}
+
+/// Bytes of a scaled frame: 8-bit 4:2:0.
+fn frame_bytes(video: &VideoSettings) -> usize {
+    video.width as usize * video.height as usize * 3 / 2
+}
+
+/// How many segments single-threaded encoders may work on at once, each with its frames in memory;
+/// `None` if that takes too much of it.
+fn side_by_side(threads: u32, segment_bytes: usize) -> Option<usize> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if threads == 0 { cores() } else { threads as usize };
+    let affordable = FRAME_MEMORY / segment_bytes.max(1);
+    (affordable >= 2).then(|| threads.clamp(2, affordable))
 }
 
 /// Gives every rendition a reference to the picture.

@@ -17,9 +17,6 @@ use crate::av::{EncodedPacket, Frame, Graph, Parameters, VideoEncoder, VideoEnco
 use crate::contract;
 use crate::error::Blame;
 
-/// Frames that may wait for an encoder: keeps it busy without holding many pictures.
-const WAITING: usize = 8;
-
 /// What a rendition's encoders have in common.
 #[derive(Clone, Copy)]
 pub(super) struct Encoding<'a> {
@@ -32,8 +29,8 @@ pub(super) struct Encoding<'a> {
     pub(super) exact: bool,
     /// Encoders at work at once.
     pub(super) segments_at_once: usize,
-    /// The most frames a segment can have.
-    pub(super) frames_max: usize,
+    /// Frames that may wait for each: all of a segment's, where encoders work side by side.
+    pub(super) waiting: usize,
 }
 
 /// Scales and encodes what comes in until the channel closes.
@@ -54,9 +51,7 @@ pub(super) fn run<'scope, 'env>(
                     if busy.len() >= encoding.segments_at_once.max(1) {
                         finish(busy.remove(0))?;
                     }
-                    // Side by side, the encoder behind must not hold up the frames of the next.
-                    let waiting = if encoding.exact { encoding.frames_max } else { WAITING };
-                    let (sender, frames) = sync_channel(waiting);
+                    let (sender, frames) = sync_channel(encoding.waiting);
                     let parts = parts.clone();
                     busy.push(
                         scope.spawn(move || encode_segment(encoding, segment, &frames, &parts)),

@@ -1,10 +1,10 @@
 //! Verifies HLS, ours or anyone's: what would a player trip over, and in which segment?
 //!
 //! Decided here: in which order things are looked at. Each segment's structure is checked by
-//! itself ([`ts`], [`boxes`], [`packed`]); then libav demuxes and decodes all of them as one
-//! stream ([`run`]); what that says about time is judged by pure code ([`timing`],
-//! [`durations`], [`repeats`]); what the multivariant playlist promises is held against what was
-//! found ([`promises`]); and [`settle`] tells each cause once.
+//! itself (`ts`, `boxes`, `packed`); then libav demuxes and decodes all of them as one
+//! stream (`run`); what that says about time is judged by pure code (`timing`,
+//! `durations`, `repeats`); what the multivariant playlist promises is held against what was
+//! found (`promises`); and `settle` tells each cause once.
 //!
 //! Never here: repair, or anything that writes. A fault is something a player would show or
 //! something a standard (RFC 8216, ISO/IEC 13818-1, 14496-12) forbids; what ffmpeg's own HLS
@@ -13,6 +13,7 @@
 mod boxes;
 mod durations;
 mod finding;
+mod frames;
 mod lines;
 mod location;
 mod nal;

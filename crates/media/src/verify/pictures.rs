@@ -145,3 +145,66 @@ fn is_even(frame: Time, row: &[Distance]) -> bool {
         within.clone().filter(|distance| (distance.length - frame).abs() * 4 <= frame).count();
     even * 20 >= within.count() * 19
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::TrackKind;
+    use super::super::timing::Order;
+    use super::*;
+
+    const TRACK: Track = Track { kind: TrackKind::Picture, number: 0 };
+
+    /// Segments of pictures at these hundredths of a second; one has one for each row.
+    fn found(rows: &[&[i64]]) -> Vec<(Option<usize>, FaultKind)> {
+        let segments: Vec<SegmentTimes> =
+            rows.iter().enumerate().map(|(at, row)| segment(at, row)).collect();
+        let found = check(TRACK, Time::from_millis(40), &segments);
+        found.into_iter().map(|finding| (finding.segment, finding.kind)).collect()
+    }
+
+    fn segment(at: usize, row: &[i64]) -> SegmentTimes {
+        let frame = |(place, time): (usize, &i64)| FrameTime {
+            presentation: *time,
+            decode: *time,
+            random_access: place == 0,
+            order: Some(Order { sequence: at as u32, count: 2 * place as i32 }),
+            ..FrameTime::default()
+        };
+        let frames = row.iter().enumerate().map(frame).collect();
+        let tracks = vec![TrackTimes { track: TRACK, time_base: Time::new(1, 100), frames }];
+        SegmentTimes { continues: at > 0, tracks, declared: Time::from_millis(200) }
+    }
+
+    const FIRST: &[i64] = &[0, 4, 8, 12, 16];
+
+    #[test]
+    fn pictures_missing_at_a_join_are_told_of_the_segment_that_lacks_them() {
+        assert_eq!(found(&[FIRST, &[20, 24, 28, 32, 36]]), []);
+        assert_eq!(found(&[FIRST, &[24, 28, 32, 36]]), [(Some(1), FaultKind::PictureGap)]);
+        assert_eq!(found(&[&[0, 4, 8], &[20, 24, 28, 32, 36]]), [(Some(0), FaultKind::PictureGap)]);
+    }
+
+    #[test]
+    fn a_source_that_holds_pictures_may_hold_them_over_joins() {
+        let even: Vec<i64> = (0..60).map(|place| 100 + 4 * place).collect();
+        assert_eq!(found(&[FIRST, &[20, 24, 60], &[100, 104], &even[2..]]), []);
+    }
+
+    #[test]
+    fn what_the_codec_counted_and_is_not_there_is_missing() {
+        let mut segment = segment(0, &[0, 4, 12, 16, 20]);
+        assert_eq!(check(TRACK, Time::from_millis(40), &[segment.clone()]), []);
+        for frame in &mut segment.tracks[0].frames[2..] {
+            frame.order = Some(Order { sequence: 0, count: frame.presentation as i32 / 2 });
+        }
+        let found = check(TRACK, Time::from_millis(40), &[segment]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].kind, FaultKind::PictureGap);
+    }
+
+    #[test]
+    fn one_time_for_two_pictures_is_a_repetition_and_an_earlier_one_an_overlap() {
+        assert_eq!(found(&[&[0, 4, 4, 8]]), [(Some(0), FaultKind::Repeated)]);
+        assert_eq!(found(&[FIRST, &[16, 20, 24]]), [(Some(1), FaultKind::PictureOverlap)]);
+    }
+}

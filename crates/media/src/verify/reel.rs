@@ -4,30 +4,23 @@
 //! this. Each segment is checked when it is reached. What cannot be demuxed at all ends a *run*,
 //! as EXT-X-DISCONTINUITY and another init section do; the next run begins after it.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use segue_model::Time;
 
 use super::boxes::{self, BoxError, InitSection};
-use super::finding::{Finding, Track, TrackKind};
+use super::finding::{Finding, Track};
+use super::frames::{self, Container};
 use super::location::FetchError;
-use super::nal::{Framing, NalCodec};
+use super::nal::Framing;
 use super::packed;
 use super::playlist::{Entry, Init, MediaList};
 use super::report::{FaultKind, VerifyError};
 use super::timing::{FrameTime, Order, SegmentTimes, TrackTimes};
 use super::ts;
+use crate::av::log;
 use crate::{ByteSource, Cancel};
-
-/// What segments are wrapped in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Container {
-    Ts,
-    Mp4,
-    Packed,
-}
 
 /// An init section in force.
 pub(super) struct LoadedInit {
@@ -58,6 +51,8 @@ pub(super) struct Reel {
     run_init: Option<usize>,
     /// Init sections that could not be had: told once, not for each segment.
     failed_inits: Vec<Option<Init>>,
+    /// What the demuxer said while it read each segment.
+    pub(super) words: Vec<(usize, String)>,
     /// Why verification must end.
     pub(super) stop: Option<VerifyError>,
 }
@@ -113,6 +108,7 @@ impl Reel {
             inits: Vec::new(),
             run_init: None,
             failed_inits: Vec::new(),
+            words: Vec::new(),
             stop: None,
         }
     }
@@ -143,6 +139,16 @@ impl Reel {
     /// The last segment read in this run.
     pub(super) fn latest(&self) -> usize {
         self.run.last().map_or(0, |(segment, _)| *segment)
+    }
+
+    /// Notes what libav has said while it read the current segment.
+    ///
+    /// It asks for more only when it has read all that it was given, so that whatever it says in
+    /// between is about this segment, also while it probes far ahead.
+    pub(super) fn listen(&mut self) {
+        let latest = self.latest();
+        let words = log::heard().into_iter().filter(|words| is_about_the_container(words));
+        self.words.extend(words.map(|words| (latest, words)));
     }
 
     /// Makes the next segment the current one. `false` at the end of the run.
@@ -288,7 +294,7 @@ impl Reel {
             let what = format!("the byte range has {length} bytes, {} are there", bytes.len());
             return Err(Out::fault(FaultKind::SegmentTruncated, what));
         }
-        let container = container_of(&bytes).or(self.container).ok_or_else(|| {
+        let container = Container::of(&bytes).or(self.container).ok_or_else(|| {
             Out::fault(
                 FaultKind::SegmentMalformed,
                 "neither MPEG-TS nor MP4 fragments nor packed audio",
@@ -336,7 +342,7 @@ impl Reel {
         if samples.is_empty() {
             return Err(Out::fault(FaultKind::SegmentEmpty, "no sample"));
         }
-        Ok((mp4_times(section, &samples, &bytes), bytes))
+        Ok((frames::of_mp4(section, &samples, &bytes), bytes))
     }
 
     fn look_at_packed(
@@ -357,26 +363,7 @@ impl Reel {
             times.frames.last().map(|last| last.presentation + last.duration)
         });
         let start = look.timestamp.or(before).unwrap_or(0);
-        let mut samples = 0_i64;
-        let mut times = Vec::with_capacity(look.frames.len());
-        for frame in &look.frames {
-            let ticks = |samples: i64| samples * 90_000 / i64::from(frame.sample_rate.max(1));
-            let next = samples + i64::from(frame.samples);
-            let coded = &bytes[frame.start..frame.start + frame.length];
-            times.push(FrameTime {
-                presentation: start + ticks(samples),
-                decode: start + ticks(samples),
-                duration: ticks(next) - ticks(samples),
-                random_access: true,
-                size: frame.length as u32,
-                hash: hash(coded),
-                order: None,
-            });
-            samples = next;
-        }
-        let track = Track { kind: TrackKind::Sound, number: 0 };
-        let tracks = vec![TrackTimes { track, time_base: Time::new(1, 90_000), frames: times }];
-        Ok((tracks, bytes[look.start..].to_vec()))
+        Ok((vec![frames::of_packed(&look, start, &bytes)], bytes[look.start..].to_vec()))
     }
 
     /// How this run's pictures are divided into NAL units.
@@ -427,61 +414,19 @@ impl Reel {
     }
 }
 
-fn container_of(bytes: &[u8]) -> Option<Container> {
-    if boxes::is_mp4(bytes) {
-        Some(Container::Mp4)
-    } else if ts::is_ts(bytes) {
-        Some(Container::Ts)
-    } else if packed::is_packed(bytes) {
-        Some(Container::Packed)
-    } else {
-        None
-    }
-}
-
-fn mp4_times(section: &InitSection, samples: &[boxes::Sample], bytes: &[u8]) -> Vec<TrackTimes> {
-    let mut out = Vec::new();
-    let mut numbers = [0, 0];
-    for init in &section.tracks {
-        let kind = match &init.handler {
-            b"vide" => TrackKind::Picture,
-            b"soun" => TrackKind::Sound,
-            _ => continue,
-        };
-        let number = numbers[kind as usize];
-        numbers[kind as usize] += 1;
-        let codec = match &init.entry {
-            b"avc1" | b"avc3" => Some(NalCodec::H264),
-            b"hvc1" | b"hev1" => Some(NalCodec::Hevc),
-            _ => None,
-        };
-        let framing = init.framing();
-        let frame = |sample: &boxes::Sample| {
-            let data = &bytes[sample.bytes.clone()];
-            FrameTime {
-                presentation: sample.presentation,
-                decode: sample.decode,
-                duration: sample.duration.into(),
-                random_access: codec
-                    .map_or(sample.sync, |codec| codec.look(framing, data).random_access),
-                size: data.len() as u32,
-                hash: hash(data),
-                order: None,
-            }
-        };
-        let frames: Vec<_> =
-            samples.iter().filter(|sample| sample.track == init.id).map(frame).collect();
-        let time_base = Time::new(1, i64::from(init.timescale.max(1)));
-        out.push(TrackTimes { track: Track { kind, number }, time_base, frames });
-    }
-    out
-}
-
-/// Tells coded data apart.
-pub(super) fn hash(data: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    data.hash(&mut hasher);
-    hasher.finish()
+/// Whether libav speaks as a demuxer of what is concatenated here, and of what is not told more
+/// exactly elsewhere: damaged TS packets by [`ts`], the order of times by [`super::timing`].
+/// Decoders are heard when [`super::run`] decodes, not when libav probes.
+fn is_about_the_container(words: &str) -> bool {
+    let Some((_, said)) = words
+        .split_once("] ")
+        .filter(|_| words.starts_with("[mpegts]") || words.starts_with("[mov,mp4,"))
+    else {
+        return false;
+    };
+    let is_elsewhere = said.starts_with("Packet corrupt") || said.ends_with("out of order");
+    // What follows "Packet corrupt" is said by itself.
+    !is_elsewhere && !matches!(said, "." | ", dropped.")
 }
 
 /// The demuxer's end of a reel.
@@ -509,6 +454,7 @@ impl ByteSource for Feed {
                 buffer[..count].copy_from_slice(&rest[..count]);
                 return Ok(count);
             }
+            reel.listen();
             // It is read on from where it is and never back.
             if position < reel.current_start || !reel.advance() {
                 return Ok(0);

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use segue_model::Time;
 
 use super::finding::{Finding, Track, TrackKind};
+use super::frames::{Container, hash};
 use super::nal::{Framing, NalCodec};
 use super::packed;
-use super::reel::{Container, Feed, hash};
+use super::reel::Feed;
 use super::report::{AudioReport, FaultKind, VerifyError, VideoReport};
 use super::timing::{FrameTime, Order};
 use crate::av::log::Listener;
@@ -71,45 +72,22 @@ pub(super) fn run(
 ) -> Result<(), VerifyError> {
     let listener = Listener::start();
     let first = feed.reel().latest();
-    let mut input = match Input::open(Box::new(feed.clone()), cancel, true) {
-        Ok(input) => input,
+    match Input::open(Box::new(feed.clone()), cancel, true) {
+        Ok(input) => {
+            let run = Run { feed, heard, listener, lanes: HashMap::new(), numbers: [0, 0] };
+            run.read_all(input, on_segment)?;
+        }
         Err(error) => {
             let words = listener.take().into_iter().next().unwrap_or_else(|| error.to_string());
             fatal(error)?;
             heard.say(first, vec![words]);
-            drain(feed);
-            return Ok(());
-        }
-    };
-    // What comes of guessing how long packed audio lasts is no complaint.
-    let words = said(&listener);
-    if feed.reel().container != Some(Container::Packed) {
-        heard.say(first, words);
-    }
-    let mut run = Run { feed, heard, listener, lanes: HashMap::new(), numbers: [0, 0] };
-    let mut reached = first;
-    loop {
-        let packet = input.read();
-        let at = run.feed.reel().latest();
-        let words = said(&run.listener);
-        run.heard.say(at, words);
-        match packet {
-            Ok(Some(packet)) => run.packet(&input, &packet)?,
-            Ok(None) => break,
-            Err(error) => {
-                let words = error.to_string();
-                fatal(error)?;
-                run.heard.say(at, vec![words]);
-                break;
-            }
-        }
-        if at != reached {
-            reached = at;
-            on_segment(at);
         }
     }
-    run.finish()?;
-    drain(feed);
+    // The demuxer may have given up before the end.
+    while feed.reel().advance() {}
+    for (segment, words) in std::mem::take(&mut feed.reel().words) {
+        heard.say(segment, vec![words]);
+    }
     Ok(())
 }
 
@@ -120,23 +98,6 @@ fn fatal(error: Error) -> Result<(), VerifyError> {
         Error::Worker { .. } => Err(VerifyError::Machine(error.to_string())),
         Error::Source { .. } | Error::Io(_) => Ok(()),
     }
-}
-
-/// Looks at the rest of a run that the demuxer gave up.
-fn drain(feed: &Feed) {
-    while feed.reel().advance() {}
-}
-
-/// What libav said of the stream since the last time, without what is told more exactly elsewhere:
-/// of servers by the reel, of damaged TS packets by [`super::ts`], of the order of times by
-/// [`super::timing`].
-fn said(listener: &Listener) -> Vec<String> {
-    const ELSEWHERE: [&str; 5] = ["[http]", "[https]", "[tcp]", "[tls]", "[mpegts] Packet corrupt"];
-    let mut words = listener.take();
-    words.retain(|words| {
-        !ELSEWHERE.iter().any(|start| words.starts_with(start)) && !words.ends_with("out of order")
-    });
-    words
 }
 
 impl Heard {
@@ -158,6 +119,39 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    fn read_all(
+        mut self,
+        mut input: Input,
+        on_segment: &mut dyn FnMut(usize),
+    ) -> Result<(), VerifyError> {
+        let mut reached = self.feed.reel().latest();
+        loop {
+            let packet = input.read();
+            let mut reel = self.feed.reel();
+            reel.listen();
+            let at = reel.latest();
+            drop(reel);
+            match packet {
+                Ok(Some(packet)) => self.packet(&input, &packet)?,
+                Ok(None) => break,
+                Err(error) => {
+                    let words = error.to_string();
+                    fatal(error)?;
+                    self.heard.say(at, vec![words]);
+                    break;
+                }
+            }
+            if at != reached {
+                reached = at;
+                on_segment(at);
+            }
+        }
+        for stream in self.lanes.keys().copied().collect::<Vec<_>>() {
+            self.decode(stream, None)?;
+        }
+        Ok(())
+    }
+
     fn packet(&mut self, input: &Input, packet: &Packet) -> Result<(), VerifyError> {
         let stream = packet.stream();
         if !self.lanes.contains_key(&stream) {
@@ -208,7 +202,7 @@ impl Run<'_> {
                 None
             }
         };
-        let words = said(&self.listener);
+        let words = self.listener.take();
         self.heard.say(first, words);
         match kind {
             TrackKind::Picture if number == 0 && self.heard.video.is_none() => {
@@ -283,7 +277,7 @@ impl Run<'_> {
                 Ok::<_, AvError>(())
             })
             .map_err(|error| VerifyError::Machine(error.to_string()))?;
-        let mut words = said(&self.listener);
+        let mut words = self.listener.take();
         if words.is_empty() && decoder.damaged > damaged {
             words.push(format!("a damaged {} frame", kind.name()));
         }
@@ -292,14 +286,6 @@ impl Run<'_> {
             lane.made(made, self.heard);
         }
         self.heard.say(segment, words);
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<(), VerifyError> {
-        let streams: Vec<u32> = self.lanes.keys().copied().collect();
-        for stream in streams {
-            self.decode(stream, None)?;
-        }
         Ok(())
     }
 }

@@ -21,17 +21,14 @@ pub(super) fn settle(mut findings: Vec<Finding>, readable: &[bool]) -> Vec<Findi
     findings
 }
 
-/// A jump forth and the jump back at the next join are one shifted segment.
+/// A jump forth and the jump back at the next join are one shifted segment. Where the rate varies,
+/// EXTINF alone may tell one of them.
 fn drop_returns(findings: &mut Vec<Finding>) {
-    let jumps = jumps(findings);
+    let jumps: Vec<Jump> = findings.iter().filter_map(|finding| finding.jump).collect();
     findings.retain(|finding| {
-        let Some(back) = finding.jump.filter(|_| is_jump(finding.kind)) else {
-            return true;
-        };
+        let Some(back) = finding.jump else { return true };
         !jumps.iter().any(|forth| {
-            forth.track == back.track
-                && forth.into + 1 == back.into
-                && (forth.by + back.by).abs() <= back.frame * 2
+            forth.into + 1 == back.into && (forth.by + back.by).abs() <= back.frame * 2
         })
     });
 }
@@ -98,8 +95,54 @@ fn explains(cause: &Finding, finding: &Finding) -> bool {
             (same || after) && finding.kind == Decoder
         }
         TablesMissing => same && matches!(finding.kind, Decoder | TrackMissing),
-        NoKeyframe | PictureGap | PictureOverlap | DecodeTime => same && finding.kind == Decoder,
+        // Pictures come out of a decoder later than they went in.
+        PictureGap => (same || after) && finding.kind == Decoder,
+        NoKeyframe | PictureOverlap | DecodeTime => same && finding.kind == Decoder,
         TrackMissing => same && finding.kind == WrongDuration,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use segue_model::Time;
+
+    use super::super::finding::{Track, TrackKind};
+    use super::*;
+
+    fn jump(kind: FaultKind, into: usize, millis: i64) -> Finding {
+        let track = Track { kind: TrackKind::Picture, number: 0 };
+        let by = Time::from_millis(millis);
+        let jump = Jump { track, into, by, frame: Time::from_millis(40) };
+        Finding::new(into, kind, "").jumping(jump)
+    }
+
+    fn settled(findings: Vec<Finding>) -> Vec<(Option<usize>, FaultKind)> {
+        let left = settle(findings, &[true; 9]);
+        left.into_iter().map(|finding| (finding.segment, finding.kind)).collect()
+    }
+
+    #[test]
+    fn a_shifted_segment_is_told_once() {
+        let mut early = jump(FaultKind::WrongDuration, 4, 500);
+        early.segment = Some(3);
+        let findings =
+            vec![jump(FaultKind::DecodeTime, 3, -500), jump(FaultKind::PictureGap, 4, 500), early];
+        assert_eq!(settled(findings), [(Some(3), FaultKind::DecodeTime)]);
+    }
+
+    #[test]
+    fn two_holes_are_told_twice() {
+        let findings =
+            vec![jump(FaultKind::PictureGap, 3, 500), jump(FaultKind::PictureGap, 4, 500)];
+        assert_eq!(settled(findings).len(), 2);
+    }
+
+    #[test]
+    fn a_decoder_s_complaint_after_a_hole_is_no_fault_of_its_own() {
+        let complaint = |at| Finding::new(at, FaultKind::Decoder, "words");
+        let readable = [true, false, true, true];
+        let left = settle(vec![complaint(2), complaint(3)], &readable);
+        assert_eq!(left, [complaint(3)]);
     }
 }
