@@ -16,11 +16,14 @@ fn single(first: u32) -> Span {
     Span { first, end: first + 1 }
 }
 
+/// When a packet is shown and decoded, and for how long.
+type Times = (Option<i64>, Option<i64>, Option<i64>);
+
 /// Frames and timestamps of every track, without what bytes they came in.
-fn timing(made: &Made, job: &Job) -> BTreeMap<u32, Vec<(Option<i64>, Option<i64>, Option<i64>)>> {
+fn timing(made: &Made, job: &Job) -> BTreeMap<u32, Vec<Times>> {
     let directory = TempDir::new().unwrap();
     let master = write(job, made, directory.path());
-    let mut timing: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+    let mut timing: BTreeMap<u32, Vec<Times>> = BTreeMap::new();
     for packet in segue_lab::packets(&master) {
         timing.entry(packet.stream).or_default().push((packet.pts, packet.dts, packet.duration));
     }

@@ -122,7 +122,7 @@ async function playThrough({ rate, changing, ...wishes }, complaints) {
   watchForStepsBack(video, complaints);
   const ended = once(video, "ended");
   // At the pace of life until all is loaded: what is waited for then is missing, not late.
-  await video.play();
+  if (!(await within(30, video.play()))) return complaints.push(`never began (${described(video)})`);
   video.addEventListener("waiting", () => {
     // With more to play at hand it is the processor that is late; a real stall is hls.js's to
     // report, and does not come to the end.
@@ -182,7 +182,7 @@ function judgeBuffer(video, duration, complaints) {
 async function playPlaces({ places, ...wishes }, complaints) {
   const little = { maxBufferLength: 3, maxMaxBufferLength: 3, backBufferLength: 0 };
   const { hls, video } = open(wishes, little, complaints);
-  await video.play();
+  if (!(await within(30, video.play()))) return complaints.push(`never began (${described(video)})`);
   for (const place of places) {
     const sought = once(video, "seeked");
     video.currentTime = place;

@@ -94,10 +94,6 @@ impl Frame {
         self.raw_mut().pts = pts;
     }
 
-    pub(crate) fn duration(&self) -> i64 {
-        self.raw().pkt_duration
-    }
-
     pub(crate) fn size(&self) -> (u32, u32) {
         (self.raw().width.max(0) as u32, self.raw().height.max(0) as u32)
     }

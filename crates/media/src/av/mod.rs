@@ -12,6 +12,7 @@ mod memory;
 mod muxer;
 mod parser;
 mod resampler;
+mod stream;
 pub(crate) mod url;
 
 use std::ffi::{CStr, CString, c_char, c_int};
@@ -22,11 +23,12 @@ use segue_model::Time;
 pub(crate) use decoder::Decoder;
 pub(crate) use encoder::{AudioEncoder, VideoEncoder, VideoEncoderSettings};
 pub(crate) use graph::Graph;
-pub(crate) use input::{Input, SeekTo, Stream, StreamKind};
+pub(crate) use input::{Input, SeekTo};
 pub(crate) use memory::{EncodedPacket, Frame, Packet, Parameters};
 pub(crate) use muxer::{Muxer, Track};
 pub(crate) use parser::Parser;
 pub(crate) use resampler::Resampler;
+pub(crate) use stream::{Stream, StreamKind};
 
 /// A call into libav that failed.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -16,6 +16,7 @@ mod continuity;
 mod counted;
 mod order;
 mod packaging;
+mod part;
 mod pictures;
 mod reader;
 mod rendition;
@@ -35,8 +36,9 @@ pub use order::{Progress, SpanEvent, SpanOrder, SpanReport};
 
 use crate::av::Packet;
 use crate::{ByteSource, Cancel, Error};
-use assembler::{Assembler, Line, Part};
+use assembler::{Assembler, Line};
 use counted::Counted;
+use part::Part;
 use pictures::{Picture, Pictures};
 use reader::{From, Reader};
 use rendition::Encoding;

@@ -6,8 +6,8 @@
 
 use segue_model::{Job, Packaging, Time};
 
-use super::assembler::{SoundPart, VideoPart};
 use super::continuity;
+use super::part::{SoundPart, VideoPart};
 use crate::Error;
 use crate::av::{AvError, EncodedPacket, Muxer, Track};
 use crate::error::Blame;

@@ -177,8 +177,7 @@ impl<'a> Reader<'a> {
             if let Some((_, target)) = picture.filter(|it| it.0.stream == packet.stream()) {
                 if !picture_found {
                     let entry = self.entry.unwrap_or(i64::MIN);
-                    let keyframe = packet.tick().filter(|_| packet.is_keyframe());
-                    match keyframe {
+                    match packet.tick().filter(|_| packet.is_keyframe()) {
                         Some(tick) if tick > target => return Ok(false),
                         Some(tick) if tick >= entry => {
                             picture_found = true;
@@ -188,14 +187,13 @@ impl<'a> Reader<'a> {
                         _ => continue,
                     }
                 }
-            } else if let Some((_, target, _)) = sound.filter(|it| it.0.stream == packet.stream()) {
-                if !sound_found {
-                    match packet.tick() {
-                        Some(tick) if tick > target => return Ok(false),
-                        Some(_) => sound_found = true,
-                        None => {}
-                    }
+            } else if let (Some((_, target, _)), false, Some(tick)) =
+                (sound, sound_found, packet.tick())
+            {
+                if tick > target {
+                    return Ok(false);
                 }
+                sound_found = true;
             }
             self.ahead.push_back(packet);
         }

@@ -9,7 +9,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use segue_model::{FrameClock, Time, VideoSettings};
 
-use super::assembler::{Part, VideoPart};
+use super::part::{Part, VideoPart};
 use super::pictures::Picture;
 use super::slots::Placed;
 use crate::Error;

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use segue_model::{AudioFacts, AudioSettings, Job, Span, Time};
 
-use super::assembler::{Part, SoundPart};
+use super::part::{Part, SoundPart};
 use super::window::SoundWindow;
 use crate::Error;
 use crate::av::{AudioEncoder, Decoder, EncodedPacket, Frame, Packet, Parameters, Resampler};

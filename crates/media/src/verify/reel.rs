@@ -350,8 +350,8 @@ impl Reel {
         at: usize,
         bytes: Vec<u8>,
     ) -> Result<(Vec<TrackTimes>, Vec<u8>), Out> {
-        let look = packed::inspect(&bytes);
-        if let Some((kind, what)) = look.faults.into_iter().next() {
+        let mut look = packed::inspect(&bytes);
+        if let Some((kind, what)) = look.faults.drain(..).next() {
             return Err(Out::Finding(kind, what));
         }
         if look.frames.is_empty() {
