@@ -1,11 +1,16 @@
 //! `verify` finds planted faults, names the segment, and says no more than there is to say.
 
+mod support;
+
 use std::path::Path;
 
+use segue_hls::keys;
 use segue_lab::clean_stream;
 use segue_lab::faults::{Film, Packaging, planted_faults};
 use segue_media::Cancel;
 use segue_media::verify::{Fault, verify};
+use segue_model::{BoundaryRule, JobRequest, Time};
+use support::{job, make, quick, scattered, write};
 
 /// Planted into this one of six.
 const SEGMENT: usize = 3;
@@ -26,13 +31,17 @@ fn lines(faults: &[Fault]) -> String {
     faults.iter().map(|fault| format!("    {fault}\n")).collect()
 }
 
-/// What is wrong with how the faults planted into a clean stream were found.
+/// What is wrong with how the faults planted into a clean stream of ffmpeg's were found.
 fn misjudged(stream: &str) -> Vec<String> {
-    let clean = clean_stream(stream);
+    misjudged_in(stream, &clean_stream(stream))
+}
+
+/// The same of any clean media playlist.
+fn misjudged_in(stream: &str, clean: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     for planted in planted_faults() {
         let room = tempfile::tempdir().expect("room for a copy");
-        let film = Film::copy_of(&clean, room.path());
+        let film = Film::copy_of(clean, room.path());
         if !planted.fits(&film) {
             continue;
         }
@@ -71,6 +80,38 @@ fn planted_faults_are_found_in_fmp4() {
 #[test]
 fn planted_faults_are_found_without_b_frames() {
     let wrong = [misjudged("ts-no-b-frames-ac3"), misjudged("fmp4-no-b-frames-ac3")].concat();
+    assert!(wrong.is_empty(), "{}", wrong.concat());
+}
+
+/// What is wrong with how the faults planted into what spans have made were found.
+fn misjudged_in_ours(packaging: segue_model::Packaging) -> Vec<String> {
+    let film = segue_lab::source("h264-aac-mkv");
+    // Seconds, so that there are segments enough before and behind.
+    let boundaries = BoundaryRule::Grid { segment: Time::from_secs(1) };
+    let request = JobRequest { boundaries, preset: "veryfast".into(), ..quick(packaging) };
+    let job = job(&film, &request);
+    let made = make(&film, &job, &scattered(&job, 1));
+    let directory = tempfile::tempdir().expect("room for a film");
+    write(&job, &made, directory.path());
+    let renditions = job.recipe.renditions.iter();
+    renditions
+        .flat_map(|rendition| {
+            let playlist = directory.path().join(keys::media_playlist(rendition));
+            assert_eq!(lines(&faults(&playlist)), "", "before anything was planted");
+            misjudged_in(&format!("ours, {packaging:?}"), &playlist)
+        })
+        .collect()
+}
+
+#[test]
+fn planted_faults_are_found_in_our_own_transport_streams() {
+    let wrong = misjudged_in_ours(segue_model::Packaging::MpegTs);
+    assert!(wrong.is_empty(), "{}", wrong.concat());
+}
+
+#[test]
+fn planted_faults_are_found_in_our_own_fragments() {
+    let wrong = misjudged_in_ours(segue_model::Packaging::Fmp4);
     assert!(wrong.is_empty(), "{}", wrong.concat());
 }
 
