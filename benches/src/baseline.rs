@@ -32,7 +32,8 @@ pub fn ffmpeg_hls(source: &Path, wish: &Wish, from: Option<u32>, to: &Path) -> C
     } else {
         command.args(["-map", "0:a:0", "-c:a", "aac", "-b:a", "128k", "-ac", "2"]);
     }
-    command.args(["-f", "hls", "-hls_time", &segment, "-hls_playlist_type", "vod"]);
+    // Not `vod`: its playlist is written when everything is done, and nobody could begin to watch.
+    command.args(["-f", "hls", "-hls_time", &segment, "-hls_playlist_type", "event"]);
     command.args(["-hls_flags", "temp_file", "-hls_segment_filename"]);
     command.arg(to.join("%05d.ts")).arg(to.join(FFMPEG_PLAYLIST));
     command

@@ -1,7 +1,7 @@
 //! What AAC leaves of a lossless sound, at joins and far from them, when every segment is made by a
 //! span of its own; against one encoder over all of it, at the same places.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use segue_hls::keys;
@@ -47,12 +47,15 @@ pub fn run(effort: Effort) -> anyhow::Result<()> {
         let mut command = ffmpeg();
         command.arg("-i").arg(&source).args(["-c:a", "aac", "-b:a", "128k"]).arg(&whole);
         tool(&mut command)?;
-        for (name, made) in [("Segue", &playlist), ("one encoder", &whole)] {
-            let error = Error::between(&decode(made)?, &original)?;
-            // Joins are counted in the segments' own packets, which begin where the made sound does.
-            let error = if name == "Segue" { error } else { error.moved(&joins) };
-            table.row(error.row(&format!("{name}, {rate} Hz"), &joins));
-        }
+        let segue = Error::between(&decode(&playlist)?, &original)?;
+        let one = Error::between(&decode(&whole)?, &original)?;
+        // From places in what was made to places in the original, where both are judged.
+        let joins: Vec<usize> = joins
+            .iter()
+            .filter_map(|join| usize::try_from(*join as i64 - segue.late).ok())
+            .collect();
+        table.row(segue.row(&format!("Segue, {rate} Hz"), &joins));
+        table.row(one.row(&format!("one encoder, {rate} Hz"), &joins));
     }
     drop(progress);
     table.print();
@@ -60,7 +63,7 @@ pub fn run(effort: Effort) -> anyhow::Result<()> {
 }
 
 /// Makes every segment in a span of its own; gives the samples at which they meet.
-fn segments(source: &Path, to: &Path) -> anyhow::Result<(Vec<usize>, std::path::PathBuf)> {
+fn segments(source: &Path, to: &Path) -> anyhow::Result<(Vec<usize>, PathBuf)> {
     let request = JobRequest {
         boundaries: BoundaryRule::Grid { segment: Time::from_secs(2) },
         ..JobRequest::default()
@@ -96,7 +99,8 @@ fn decode(path: &Path) -> anyhow::Result<Vec<f32>> {
     Ok(bytes.chunks_exact(4).map(sample).collect())
 }
 
-/// The difference between made and original sound, per sample and the larger of the channels.
+/// The difference between made and original sound: the larger of the channels, for each sample of
+/// the original.
 struct Error {
     samples: Vec<f64>,
     /// By how many samples the made sound comes later than the original.
@@ -105,28 +109,19 @@ struct Error {
 
 impl Error {
     fn between(made: &[f32], original: &[f32]) -> anyhow::Result<Error> {
-        let frames = |samples: &[f32]| samples.len() / CHANNELS;
-        ensure!(frames(made) > 8 * 48_000, "only {} samples were made", frames(made));
+        let (made_length, length) = (made.len() / CHANNELS, original.len() / CHANNELS);
+        ensure!(made_length > length * 9 / 10, "only {made_length} of {length} samples were made");
         let late = lateness(made, original);
         let difference = |at: usize| -> f64 {
-            let there = at as i64 - late;
-            if there < 0 || there as usize >= frames(original) {
-                return 0.0;
-            }
+            let Ok(there) = usize::try_from(at as i64 + late) else { return 0.0 };
             let channel = |channel: usize| {
-                let (a, b) = (made[at * 2 + channel], original[there as usize * 2 + channel]);
-                f64::from((a - b).abs())
+                let made = made.get(there * CHANNELS + channel);
+                let original = original[at * CHANNELS + channel];
+                made.map_or(0.0, |made| f64::from((made - original).abs()))
             };
-            channel(0).max(channel(1))
+            (0..CHANNELS).map(channel).fold(0.0, f64::max)
         };
-        Ok(Error { samples: (0..frames(made)).map(difference).collect(), late })
-    }
-
-    /// So that sample numbers mean the same moments of the original as in Segue's sound, whose first
-    /// packet holds the original's first sample.
-    fn moved(self, _joins: &[usize]) -> Error {
-        let skipped = usize::try_from(self.late).unwrap_or(0).min(self.samples.len());
-        Error { samples: self.samples[skipped..].to_vec(), late: 0 }
+        Ok(Error { samples: (0..length).map(difference).collect(), late })
     }
 
     fn row(&self, name: &str, joins: &[usize]) -> Vec<String> {

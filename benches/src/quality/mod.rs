@@ -58,6 +58,8 @@ pub fn run_restarts(effort: Effort) -> anyhow::Result<()> {
 struct Bench {
     original: PathBuf,
     frames: usize,
+    /// Of its picture.
+    rows: u32,
     /// Runs at the point where joins are judged.
     rounds: u32,
     progress: Progress,
@@ -73,7 +75,7 @@ fn compare(title: &str, effort: Effort, arms: &[Arm]) -> anyhow::Result<()> {
     let runs = (arms.len() + 1) * (3 + rounds as usize) * 2 * segments.len();
     let guess = Duration::from_secs(if effort.quick { 6 } else { 16 });
     let mut bench =
-        Bench { original, frames, rounds, progress: Progress::new("quality", runs, guess) };
+        Bench { original, frames, rows, rounds, progress: Progress::new("quality", runs, guess) };
     for segment in segments {
         for (name, curve) in [("tight", tight_curve(tight)), ("loose", loose_curve(2 * tight))] {
             let curve = curve.map(|(crf, cap)| Limits { crf, cap, segment: *segment });
@@ -114,9 +116,11 @@ impl Bench {
         let one = self.reach(Arm::OneEncoder, curve)?;
         let bandwidth = self.bandwidth(curve[0])?;
         let title = format!(
-            "{title}: segments of {seconds} s, {name} cap of {} kb/s (joins and peaks at rate \
-             factor {crf}; BANDWIDTH is {} kb/s)",
+            "{title}: {}p, segments of {seconds} s, {name} cap of {} kb/s (joins and peaks at \
+             rate factor {crf}, mean of {} rounds; BANDWIDTH is {} kb/s)",
+            self.rows,
             cap / 1000,
+            self.rounds,
             bandwidth / 1000
         );
         let mut table = Table::new(

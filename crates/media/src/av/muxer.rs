@@ -77,9 +77,15 @@ impl Muxer {
         }
     }
 
-    /// Writes all packets, interleaved by decode time.
+    /// Writes all packets, interleaved by decode time; but the first track's first one before all
+    /// others, as it carries a transport stream's clock, without which players can place nothing.
     pub(crate) fn write(&mut self, tracks: &[Track<'_>]) -> Result<(), AvError> {
         let mut next = vec![0_usize; tracks.len()];
+        if let Some((track, packet)) = tracks.first().and_then(|it| Some((it, it.packets.first()?)))
+        {
+            self.write_packet(0, track.timescale, packet)?;
+            next[0] = 1;
+        }
         let seconds = |track: &Track<'_>, at: usize| {
             let dts = i128::from(track.packets[at].dts);
             dts * 1_000_000_000 / i128::from(track.timescale.max(1))
