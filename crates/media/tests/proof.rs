@@ -32,15 +32,27 @@ fn timing(made: &Made, job: &Job) -> BTreeMap<u32, Vec<Times>> {
 
 #[test]
 fn the_normal_recipe_gives_the_same_frames_timestamps_and_init_in_any_spans() {
-    for (name, packaging) in [("h264-aac-mkv", PACKAGINGS[0]), ("vfr-mp4", PACKAGINGS[1])] {
+    for (name, packaging) in [
+        ("h264-aac-mkv", PACKAGINGS[0]),
+        ("vfr-mp4", PACKAGINGS[1]),
+        ("gap-mkv", PACKAGINGS[0]),
+        ("open-gop-hevc-mkv", PACKAGINGS[1]),
+        ("h264-interlaced-ts", PACKAGINGS[0]),
+        ("picture-late-mkv", PACKAGINGS[1]),
+        ("one-keyframe-mkv", PACKAGINGS[0]),
+    ] {
         let path = segue_lab::source(name);
-        let job = job(&path, &quick(packaging));
+        // With B-frames, which ultrafast has not.
+        let request = JobRequest { preset: "superfast".into(), ..quick(packaging) };
+        let job = job(&path, &request);
         let one = make(&path, &job, &[job.timeline.whole()]);
         let many = make(&path, &job, &scattered(&job, 1));
         assert_eq!(one.inits, many.inits, "{name}");
         assert_eq!(timing(&one, &job), timing(&many, &job), "{name}");
         let frames = |made: &Made| made.reports.iter().map(|report| report.frames).sum::<u64>();
         assert_eq!(frames(&one), frames(&many), "{name}");
+        let directory = TempDir::new().unwrap();
+        assert_eq!(segue_lab::complaints(write(&job, &many, directory.path())), "", "{name}");
     }
 }
 

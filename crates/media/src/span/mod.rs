@@ -1,9 +1,9 @@
 //! A span: from a source and an order to segments.
 //!
 //! ```text
-//! reader ─▶ pictures ─▶ rendition (scale) ─▶ a segment's encoder ─┐
-//!    │                  rendition (scale) ─▶ a segment's encoder ─┼▶ assembler ─▶ events
-//!    └────▶ sound (decode, resample, encode, a window a segment) ─┘
+//! reader ─▶ pictures ─▶ rendition (scale) ─▶ encoder ──────────────┐
+//!    │              └─▶ rendition (scale) ─▶ encoder ──────────────┼▶ assembler ─▶ events
+//!    └────▶ sound (decode, resample, encode, a window a segment) ──┘
 //! ```
 //!
 //! The reader and the decoder run on the caller's thread, each rendition, track and encoder on its
@@ -274,8 +274,7 @@ impl<'a> Pipeline<'a> {
                 side_by_side(order.threads, frames * frame_bytes(video))
                     .map_or((2, FRAMES_WAITING), |count| (count, frames))
             } else {
-                // One finishes while the next begins.
-                (2, FRAMES_WAITING)
+                (1, FRAMES_WAITING)
             };
             Some(Encoding {
                 rendition: *index,

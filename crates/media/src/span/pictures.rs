@@ -5,6 +5,7 @@ use std::sync::Arc;
 use segue_model::{FrameClock, Job, Orientation, Span, Time, VideoFacts};
 
 use super::slots::{Placed, Slots};
+use super::window;
 use crate::Error;
 use crate::av::{Decoder, Frame, Graph, Input, Packet};
 use crate::error::Blame;
@@ -60,6 +61,7 @@ impl<'a> Pictures<'a> {
                 &facts.clock,
                 span,
                 facts.frame_rate.nominal().recip().unwrap_or(Time::new(1, 25)),
+                window::encoder_pre_roll(job, span),
             ),
             last_slot: None,
         })

@@ -1,9 +1,11 @@
 //! Pictures of one rendition into encoded segments.
 //!
-//! Each segment has an encoder of its own, on a thread of its own, so that one can finish its last
-//! frames while the next begins; under the exact recipe, whose encoders are single-threaded, whole
-//! segments are encoded side by side.
+//! An encoder works through the whole span, with an IDR at each boundary, after settling on a few
+//! pictures before it: one that begins with each segment spends its bits worse than players let pass
+//! (benches/README.md). Under the exact recipe each segment has an encoder of its own, as its bytes
+//! must not depend on the span; those are single-threaded, and work side by side.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -13,7 +15,7 @@ use super::part::{Part, VideoPart};
 use super::pictures::Picture;
 use super::slots::Placed;
 use crate::Error;
-use crate::av::{EncodedPacket, Frame, Graph, Parameters, VideoEncoder, VideoEncoderSettings};
+use crate::av::{EncodedPacket, Frame, Graph, VideoEncoder, VideoEncoderSettings};
 use crate::contract;
 use crate::error::Blame;
 
@@ -44,37 +46,36 @@ pub(super) fn run<'scope, 'env>(
     let mut current: Option<SyncSender<ToEncoder>> = None;
     let mut busy: Vec<ScopedJoinHandle<'scope, Result<(), Error>>> = Vec::new();
     for placed in pictures {
-        match placed {
-            Placed::Frame { segment, slot, frame } => {
-                let first = current.is_none();
-                if first {
-                    if busy.len() >= encoding.segments_at_once.max(1) {
-                        finish(busy.remove(0))?;
-                    }
-                    let (sender, frames) = sync_channel(encoding.waiting);
-                    let parts = parts.clone();
-                    busy.push(
-                        scope.spawn(move || encode_segment(encoding, segment, &frames, &parts)),
-                    );
-                    current = Some(sender);
-                }
-                let mut scaled = scaler.scale(&frame)?;
-                scaled.set_pts(slot);
-                scaled.set_intra(first);
-                // An encoder that is gone says why when it is joined.
-                if let Some(sender) = &current
-                    && sender.send(ToEncoder::Frame(scaled)).is_err()
-                {
+        let (segment, slot, frame) = match placed {
+            Placed::Before { slot, frame } => (None, slot, frame),
+            Placed::Frame { segment, slot, frame } => (Some(segment), slot, frame),
+            Placed::End { segment, next_slot } => {
+                let told =
+                    current.as_ref().map(|it| it.send(ToEncoder::End { segment, next_slot }));
+                if matches!(told, Some(Err(_))) {
                     break;
                 }
-            }
-            Placed::End { next_slot, .. } => {
-                if let Some(sender) = current.take()
-                    && sender.send(ToEncoder::End { next_slot }).is_err()
-                {
-                    break;
+                if encoding.exact {
+                    current = None;
                 }
+                continue;
             }
+        };
+        if current.is_none() {
+            if busy.len() >= encoding.segments_at_once.max(1) {
+                finish(busy.remove(0))?;
+            }
+            let (sender, frames) = sync_channel(encoding.waiting);
+            let parts = parts.clone();
+            busy.push(scope.spawn(move || encode(encoding, &frames, &parts)));
+            current = Some(sender);
+        }
+        let mut scaled = scaler.scale(&frame)?;
+        scaled.set_pts(slot);
+        let frame = ToEncoder::Frame { segment, slot, frame: scaled };
+        // An encoder that is gone says why when it is joined.
+        if current.as_ref().is_some_and(|sender| sender.send(frame).is_err()) {
+            break;
         }
     }
     drop(current);
@@ -86,17 +87,54 @@ fn finish(handle: ScopedJoinHandle<'_, Result<(), Error>>) -> Result<(), Error> 
 }
 
 enum ToEncoder {
-    Frame(Frame),
-    End { next_slot: i64 },
+    /// `segment`: `None` for what only lets the encoder settle.
+    Frame {
+        segment: Option<u32>,
+        slot: i64,
+        frame: Frame,
+    },
+    End {
+        segment: u32,
+        next_slot: i64,
+    },
 }
 
-/// Encodes one segment; gives nothing out unless its end was seen.
-fn encode_segment(
+/// Encodes what comes until the channel closes; gives out each segment whose end was seen.
+fn encode(
     encoding: Encoding<'_>,
-    segment: u32,
     frames: &Receiver<ToEncoder>,
     parts: &SyncSender<Part>,
 ) -> Result<(), Error> {
+    let mut encoder = open(encoding)?;
+    let mut cutter = Cutter::default();
+    for message in frames {
+        let packets = match message {
+            ToEncoder::Frame { segment, slot, mut frame } => {
+                frame.set_intra(segment.is_some_and(|segment| cutter.begin(segment, slot)));
+                encoder.encode(Some(&frame)).blame_worker("the encoder failed")?
+            }
+            ToEncoder::End { segment, next_slot } => {
+                cutter.end(segment, next_slot);
+                Vec::new()
+            }
+        };
+        for packet in packets {
+            cutter.put(packet);
+            while let Some(open) = cutter.take_passed() {
+                give(encoding, open, &encoder, parts)?;
+            }
+        }
+    }
+    for packet in encoder.encode(None).blame_worker("the encoder failed")? {
+        cutter.put(packet);
+    }
+    while let Some(open) = cutter.open.pop_front() {
+        give(encoding, open, &encoder, parts)?;
+    }
+    Ok(())
+}
+
+fn open(encoding: Encoding<'_>) -> Result<VideoEncoder, Error> {
     let mut encoder = VideoEncoder::open(&VideoEncoderSettings {
         video: encoding.video,
         slots_per_second: encoding.clock.rate,
@@ -106,41 +144,79 @@ fn encode_segment(
     })
     .blame_worker("libx264 cannot be opened with these settings")?;
     let depth = encoder.reorder_depth();
-    if depth > u32::from(encoding.video.contract.reorder_depth) {
-        let allowed = encoding.video.contract.reorder_depth;
+    let allowed = encoding.video.contract.reorder_depth;
+    if depth > u32::from(allowed) {
         return Err(Error::worker(format!(
             "the encoder reorders {depth} frames, the job allows {allowed}"
         )));
     }
     let parameters = encoder.parameters().blame_worker("the encoder has no header")?;
     contract::check_h264(parameters.extradata(), &encoding.video.contract)?;
-    let mut packets = Vec::new();
-    for message in frames {
-        match message {
-            ToEncoder::Frame(frame) => {
-                packets.extend(encoder.encode(Some(&frame)).blame_worker("the encoder failed")?);
-            }
-            ToEncoder::End { next_slot } => {
-                packets.extend(encoder.encode(None).blame_worker("the encoder failed")?);
-                let part = finished(encoding, segment, packets, next_slot, parameters);
-                // Nobody is listening when the span has failed elsewhere.
-                return parts.send(Part::Video(part)).map_err(|_| Error::Cancelled);
-            }
-        }
-    }
-    Err(Error::Cancelled)
+    Ok(encoder)
 }
 
-fn finished(
+fn give(
     encoding: Encoding<'_>,
-    segment: u32,
-    mut packets: Vec<EncodedPacket>,
-    next_slot: i64,
-    parameters: Parameters,
-) -> VideoPart {
+    open: OpenSegment,
+    encoder: &VideoEncoder,
+    parts: &SyncSender<Part>,
+) -> Result<(), Error> {
+    let OpenSegment { segment, next_slot, mut packets, .. } = open;
+    // Its end was not seen: the span was called off.
+    let next_slot = next_slot.ok_or(Error::Cancelled)?;
     let depth = usize::from(encoding.video.contract.reorder_depth);
     set_decode_slots(&mut packets, depth, next_slot);
-    VideoPart { rendition: encoding.rendition, segment, packets, parameters }
+    let parameters = encoder.parameters().blame_worker("the encoder has no header")?;
+    let part = VideoPart { rendition: encoding.rendition, segment, packets, parameters };
+    // Nobody is listening when the span has failed elsewhere.
+    parts.send(Part::Video(part)).map_err(|_| Error::Cancelled)
+}
+
+/// Cuts one encoder's packets into segments.
+#[derive(Default)]
+struct Cutter {
+    /// Segments that frames have gone into and packets may still come of, rising.
+    open: VecDeque<OpenSegment>,
+}
+
+struct OpenSegment {
+    segment: u32,
+    first_slot: i64,
+    /// Where the picture after it comes; `None` while frames still go in.
+    next_slot: Option<i64>,
+    packets: Vec<EncodedPacket>,
+}
+
+impl Cutter {
+    /// Notes a frame that goes in; whether it is its segment's first.
+    fn begin(&mut self, segment: u32, slot: i64) -> bool {
+        if self.open.back().is_some_and(|open| open.segment == segment) {
+            return false;
+        }
+        let packets = Vec::new();
+        self.open.push_back(OpenSegment { segment, first_slot: slot, next_slot: None, packets });
+        true
+    }
+
+    fn end(&mut self, segment: u32, next_slot: i64) {
+        if let Some(open) = self.open.iter_mut().find(|open| open.segment == segment) {
+            open.next_slot = Some(next_slot);
+        }
+    }
+
+    /// Takes what comes out. Packets of frames before the first segment are of no use.
+    fn put(&mut self, packet: EncodedPacket) {
+        let owner = self.open.iter_mut().rev().find(|open| open.first_slot <= packet.pts);
+        if let Some(open) = owner {
+            open.packets.push(packet);
+        }
+    }
+
+    /// The first segment, once packets of the next come: all of its own came before the IDR.
+    fn take_passed(&mut self) -> Option<OpenSegment> {
+        let next_has_begun = self.open.get(1).is_some_and(|next| !next.packets.is_empty());
+        if next_has_begun { self.open.pop_front() } else { None }
+    }
 }
 
 /// Decode times from showing times alone: frame j (in decoding order) is decoded when the j-th

@@ -8,6 +8,8 @@ use segue_model::{FrameClock, Span, Time, Timeline};
 /// A frame with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Placed<F> {
+    /// Lets an encoder settle on `frame`, which is shown before the span; nothing of it is kept.
+    Before { slot: i64, frame: F },
     /// Encode `frame` in `segment`, shown from `slot` on.
     Frame { segment: u32, slot: i64, frame: F },
     /// `segment` is complete; the picture after it comes at `next_slot`.
@@ -22,6 +24,8 @@ pub(super) struct Slots<F> {
     /// First slot of each segment of the span, and of the one after it.
     first_slots: Vec<i64>,
     span: Span,
+    /// Frames from here on are given out although they come before the span.
+    before: i64,
     /// How many slots after its boundary a segment's first frame may come.
     late: i64,
     /// The segment being filled.
@@ -33,18 +37,21 @@ pub(super) struct Slots<F> {
 }
 
 impl<F: Clone> Slots<F> {
-    /// For the segments of `span`, with frames that come `nominal` apart.
+    /// For the segments of `span`, with frames that come `nominal` apart, and those of `pre_roll`
+    /// before it.
     pub(super) fn new(
         timeline: &Timeline,
         clock: &FrameClock,
         span: Span,
         nominal: Time,
+        pre_roll: Time,
     ) -> Slots<F> {
+        let before = clock.slot_from(timeline.start_of(span.first) - pre_roll);
         let first_slots = (span.first..=span.end)
             .map(|index| clock.slot_from(timeline.start_of(index)))
             .collect();
         let late = (nominal * clock.rate * Time::new(3, 2)).floor();
-        Slots { first_slots, span, late, current: span.first, last: None, held: None }
+        Slots { first_slots, span, before, late, current: span.first, last: None, held: None }
     }
 
     /// Takes the next frame in showing order. Frames before the span are only remembered.
@@ -62,6 +69,8 @@ impl<F: Clone> Slots<F> {
                 }
                 self.give(slot, frame.clone(), &mut place);
             }
+        } else if slot >= self.before {
+            place(Placed::Before { slot, frame: frame.clone() });
         }
         self.held = Some((slot, frame));
     }
@@ -134,7 +143,7 @@ mod tests {
     fn slots(first: u32, end: u32) -> Slots<u32> {
         let timeline = Timeline::new((0..=9).map(Time::from_secs).collect()).unwrap();
         let clock = FrameClock { start: Time::ZERO, rate: Time::from_secs(10) };
-        Slots::new(&timeline, &clock, Span { first, end }, Time::new(1, 10))
+        Slots::new(&timeline, &clock, Span { first, end }, Time::new(1, 10), Time::ZERO)
     }
 
     fn run(first: u32, end: u32, frames: &[i64]) -> Vec<(u32, Option<i64>, u32)> {
@@ -144,6 +153,7 @@ mod tests {
             placed.push(match it {
                 Placed::Frame { segment, slot, frame } => (segment, Some(slot), frame),
                 Placed::End { segment, next_slot } => (segment, None, next_slot as u32),
+                Placed::Before { .. } => panic!("no pre-roll was asked for"),
             });
         };
         for slot in frames {
@@ -213,6 +223,21 @@ mod tests {
                 assert_eq!(part, same, "{first}..{end}");
             }
         }
+    }
+
+    #[test]
+    fn frames_of_the_pre_roll_come_first_and_change_nothing_else() {
+        let timeline = Timeline::new((0..=9).map(Time::from_secs).collect()).unwrap();
+        let clock = FrameClock { start: Time::ZERO, rate: Time::from_secs(10) };
+        let span = Span { first: 2, end: 3 };
+        let mut slots = Slots::new(&timeline, &clock, span, Time::new(1, 10), Time::new(3, 10));
+        let mut placed = Vec::new();
+        for slot in [15, 16, 17, 19, 20, 25, 30] {
+            slots.push(slot, (), |it| placed.push(it));
+        }
+        assert_eq!(placed[..2], [17, 19].map(|slot| Placed::Before { slot, frame: () }));
+        assert_eq!(placed[2], Placed::Frame { segment: 2, slot: 20, frame: () });
+        assert_eq!(placed.len(), 5);
     }
 
     #[test]

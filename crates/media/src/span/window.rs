@@ -11,9 +11,25 @@ const DECODER_WARM_UP: Time = Time::HALF;
 /// Fields before a boundary that the deinterlacer looks at, and some.
 const DEINTERLACER_FRAMES: i64 = 6;
 
+/// Pictures an encoder is given before the first it keeps. An encoder that begins with the segment
+/// knows nothing of what it will have to predict, and spends its buffer badly: the first pictures
+/// were up to 2.5 dB worse on real footage, and stay within 1 dB with these (see benches/README.md).
+const ENCODER_FRAMES: i64 = 12;
+
+/// How much picture before a span encoders settle on. None under the exact recipe, whose encoders
+/// begin with each segment, and none before the film.
+pub(super) fn encoder_pre_roll(job: &Job, span: Span) -> Time {
+    match &job.facts.video {
+        Some(video) if !job.recipe.exact && span.first > 0 => {
+            Time::from_secs(ENCODER_FRAMES) / video.frame_rate.nominal()
+        }
+        _ => Time::ZERO,
+    }
+}
+
 /// What picture a span needs decoded: from here on.
 pub(super) fn picture_from(job: &Job, span: Span) -> Time {
-    let start = job.timeline.start_of(span.first);
+    let start = job.timeline.start_of(span.first) - encoder_pre_roll(job, span);
     let deinterlaced =
         job.recipe.renditions.iter().flat_map(|rendition| &rendition.video).any(|v| v.deinterlace);
     match &job.facts.video {
