@@ -13,7 +13,7 @@ use segue_model::{Job, Time};
 
 use crate::baseline::{FFMPEG_PLAYLIST, engine, ffmpeg_hls, segue};
 use crate::make::Wish;
-use crate::measure::{median, ratio_cell};
+use crate::measure::{median, processor_time_of_all, ratio_cell};
 use crate::progress::Progress;
 use crate::table::Table;
 use crate::{Effort, clip, film, workplace};
@@ -53,6 +53,20 @@ struct Film {
     jobs: Vec<(u32, Wish, Job)>,
 }
 
+/// Until the first segment could be read, in milliseconds.
+#[derive(Clone, Copy)]
+struct Wait {
+    wall: f64,
+    /// Processor time, of all processes.
+    cpu: f64,
+}
+
+impl Wait {
+    fn new(wall: Duration, cpu: Duration) -> Wait {
+        Wait { wall: wall.as_secs_f64() * 1e3, cpu: cpu.as_secs_f64() * 1e3 }
+    }
+}
+
 /// Runs it.
 pub fn run(effort: Effort) -> anyhow::Result<()> {
     let rounds = effort.rounds(15, 1);
@@ -90,36 +104,38 @@ impl Film {
         rounds: u32,
         progress: &mut Progress,
     ) -> anyhow::Result<Table> {
-        let mut waits: Vec<Vec<Vec<f64>>> = vec![vec![Vec::new(); arms.len()]; self.jobs.len()];
+        let mut waits: Vec<Vec<Vec<Wait>>> = vec![vec![Vec::new(); arms.len()]; self.jobs.len()];
         for round in 0..rounds as usize {
             let place = places[round % places.len()];
             for turn in 0..arms.len() * self.jobs.len() {
                 let turn = (turn + round) % (arms.len() * self.jobs.len());
                 let (length, arm) = (turn / arms.len(), turn % arms.len());
                 progress.step(&format!("{}, at {place} s", arms[arm].name()));
-                let wait = self.wait(arms[arm], length, place)?;
-                waits[length][arm].push(wait.as_secs_f64() * 1e3);
+                waits[length][arm].push(self.wait(arms[arm], length, place)?);
             }
         }
         let mut table = Table::new(
             format!("First segment {title}: 720p, {rounds} rounds (ratios to ffmpeg with 2 s)"),
-            &["", "segments of", "median", "ratio", "ratio to ffmpeg with the same length"],
+            &["", "segments of", "wait", "ratio", "processor time", "ratio"],
         );
+        let wall = |waits: &[Wait]| -> Vec<f64> { waits.iter().map(|it| it.wall).collect() };
+        let cpu = |waits: &[Wait]| -> Vec<f64> { waits.iter().map(|it| it.cpu).collect() };
         for (length, (seconds, ..)) in self.jobs.iter().enumerate() {
             for (arm, own) in arms.iter().zip(&waits[length]) {
                 table.row([
                     arm.name().to_owned(),
                     format!("{seconds} s"),
-                    format!("{:.0} ms", median(own.iter().copied())),
-                    ratio_cell(own, &waits[0][0]),
-                    ratio_cell(own, &waits[length][0]),
+                    format!("{:.0} ms", median(wall(own))),
+                    ratio_cell(&wall(own), &wall(&waits[0][0])),
+                    format!("{:.0} ms", median(cpu(own))),
+                    ratio_cell(&cpu(own), &cpu(&waits[0][0])),
                 ]);
             }
         }
         Ok(table)
     }
 
-    fn wait(&self, arm: Arm, length: usize, place: u32) -> anyhow::Result<Duration> {
+    fn wait(&self, arm: Arm, length: usize, place: u32) -> anyhow::Result<Wait> {
         let (seconds, wish, job) = &self.jobs[length];
         let first = place / seconds;
         let scratch = workplace::scratch()?;
@@ -148,14 +164,16 @@ impl Film {
         }
     }
 
-    fn warm(&self, job: &Job, first: u32) -> anyhow::Result<Duration> {
+    fn warm(&self, job: &Job, first: u32) -> anyhow::Result<Wait> {
         let cancel = Cancel::default();
-        let began = Instant::now();
+        let own = std::process::id();
+        let (began, before) = (Instant::now(), processor_time_of_all(own));
         let mut wait = None;
         let span = film::span(job, first, ORDERED);
         let made = film::make(&self.source, job, span, &cancel, &mut |event| {
             if matches!(event, SpanEvent::Segment { .. }) && wait.is_none() {
-                wait = Some(began.elapsed());
+                let cpu = processor_time_of_all(own).saturating_sub(before);
+                wait = Some(Wait::new(began.elapsed(), cpu));
                 cancel.cancel();
             }
             Ok(())
@@ -168,13 +186,13 @@ impl Film {
 }
 
 /// From the start of the command until the file has its name; the command is killed then.
-fn until_there(mut command: Command, path: &Path) -> anyhow::Result<Duration> {
+fn until_there(mut command: Command, path: &Path) -> anyhow::Result<Wait> {
     let began = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = Running(command.spawn()?);
     loop {
         if path.exists() {
-            return Ok(began.elapsed());
+            return Ok(Wait::new(began.elapsed(), processor_time_of_all(child.0.id())));
         }
         let ended = child.0.try_wait()?;
         ensure!(ended.is_none() || path.exists(), "{command:?} ended without {}", path.display());

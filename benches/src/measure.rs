@@ -67,18 +67,27 @@ fn processor_time(pid: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(ticks * 10))
 }
 
+/// Processor time of a process and its descendants, so far.
+pub fn processor_time_of_all(pid: u32) -> Duration {
+    // One that ended since it was listed has told its parent what it took.
+    descendants(pid).into_iter().filter_map(|pid| processor_time(pid).ok()).sum()
+}
+
 /// The highest resident sets of a process and its descendants, added up.
 fn resident(pid: u32) -> u64 {
-    let mut seen = BTreeSet::new();
+    descendants(pid).into_iter().filter_map(high_water_mark).sum()
+}
+
+/// A process, its children, theirs, and so on.
+fn descendants(pid: u32) -> BTreeSet<u32> {
+    let mut found = BTreeSet::new();
     let mut waiting = vec![pid];
-    let mut sum = 0;
     while let Some(pid) = waiting.pop() {
-        if seen.insert(pid) {
-            sum += high_water_mark(pid).unwrap_or(0);
+        if found.insert(pid) {
             waiting.extend(children(pid));
         }
     }
-    sum
+    found
 }
 
 fn high_water_mark(pid: u32) -> Option<u64> {

@@ -36,6 +36,9 @@ export async function serve(directory, stream) {
     answer(roots, stream, request, response).catch((error) => response.destroy(error));
   });
   await new Promise((resolve, reject) => {
+    // A connection closed for idleness while a slow player is about to use it again would look like
+    // a missing segment.
+    server.keepAliveTimeout = 0;
     server.once("error", reject).listen(0, "127.0.0.1", resolve);
   });
   const base = `http://127.0.0.1:${server.address().port}`;

@@ -32,8 +32,7 @@ pub use recipe::{
     VideoSettings,
 };
 pub use request::{
-    AudioRequest, ChannelRequest, JobRequest, RenditionRequest, RequestError, Sizing,
-    parse_bitrate,
+    AudioRequest, ChannelRequest, JobRequest, RenditionRequest, RequestError, Sizing, parse_bitrate,
 };
 pub use source::{Fingerprint, Hash, Revision, Source};
 pub use span::{SegmentId, Span};

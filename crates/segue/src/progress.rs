@@ -257,7 +257,7 @@ impl Reporter {
 
     /// A span process is gone, and what happens to its segments.
     pub fn died(&self, death: &crate::span_process::Death, segment: u32, rest: Option<Span>) {
-        let what_now = rest.map(|rest| format!(": {rest} go to another")).unwrap_or_default();
+        let what_now = rest.map(|rest| format!(", another makes {rest}")).unwrap_or_default();
         self.say(&format!("{death} at segment {segment}{what_now}"));
         self.event(&Event::ProcessDied {
             pid: death.pid,
