@@ -26,6 +26,12 @@ impl EndedBy {
             None => EndedBy::Exit(status.code().unwrap_or(-1)),
         }
     }
+
+    /// Whether somebody else ended it, a person or a kernel short of memory: it is not to blame.
+    pub fn from_outside(&self) -> bool {
+        let asked = [libc::SIGKILL, libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+        matches!(self, EndedBy::Signal(signal) if asked.contains(signal))
+    }
 }
 
 /// `was killed (SIGKILL)`.

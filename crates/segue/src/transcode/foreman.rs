@@ -203,7 +203,8 @@ impl<'a> Foreman<'a> {
             Outcome::SourceChanged => return Err(self.source_changed()),
             Outcome::Died(death) => {
                 self.found.deaths += 1;
-                (Loss::Death, End::Death(death))
+                let loss = if death.ended_by.from_outside() { Loss::Kill } else { Loss::Death };
+                (loss, End::Death(death))
             }
             Outcome::Failed(failure) => (Loss::Failure(failure.class), End::Failure(failure)),
         };

@@ -14,6 +14,10 @@ const SPAN_MIN: u32 = 4;
 const SPAN_MAX: u32 = 30;
 /// A segment that ended so many processes is not tried again.
 const DEATHS_MAX: u32 = 3;
+/// Somebody who kills processes, or a machine short of memory, is outlasted for a while: the film is
+/// not to blame. After a few deaths at once, with pauses of 1, 2, 4, 8 and then 16 s.
+const KILLS_MAX: u32 = 20;
+const KILLS_AT_ONCE: u32 = 4;
 /// So many failures of processes that live to tell them.
 const WORKER_FAILURES_MAX: u32 = 3;
 /// So many processes must find the same fault with the source.
@@ -33,6 +37,7 @@ pub struct Lease {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct History {
     deaths: u32,
+    kills: u32,
     worker: u32,
     source: u32,
     transient: u32,
@@ -41,8 +46,10 @@ struct History {
 /// How a lease came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// Its process died.
+    /// Its process crashed, or hung.
     Death,
+    /// Its process was killed from outside.
+    Kill,
     /// Its process says why.
     Failure(FailureClass),
 }
@@ -139,6 +146,9 @@ impl Work {
             Loss::Failure(FailureClass::Transient) => {
                 Duration::from_secs(1 << (attempts - 1).min(4))
             }
+            Loss::Kill if attempts > KILLS_AT_ONCE => {
+                Duration::from_secs(1 << (attempts - KILLS_AT_ONCE - 1).min(4))
+            }
             _ => Duration::ZERO,
         };
         let rest = Span { first: first_missing, end: lease.span.end };
@@ -155,6 +165,7 @@ impl History {
     fn and(mut self, loss: Loss) -> (History, u32, u32) {
         let (count, most) = match loss {
             Loss::Death => (&mut self.deaths, DEATHS_MAX),
+            Loss::Kill => (&mut self.kills, KILLS_MAX),
             Loss::Failure(FailureClass::Worker) => (&mut self.worker, WORKER_FAILURES_MAX),
             Loss::Failure(FailureClass::Source) => (&mut self.source, SOURCE_FAILURES_MAX),
             Loss::Failure(FailureClass::Transient) => (&mut self.transient, TRANSIENT_FAILURES_MAX),
@@ -229,6 +240,24 @@ mod tests {
         let lease = work.next(now).unwrap();
         let verdict = work.lost(lease, 0, Loss::Death, now);
         assert_eq!(verdict, Verdict::GiveUp { segment: 0, attempts: 3 });
+    }
+
+    #[test]
+    fn whoever_kills_processes_is_outlasted_with_growing_pauses() {
+        let (mut work, mut now) = work(4, 1);
+        let mut pauses = Vec::new();
+        for _ in 1..KILLS_MAX {
+            let lease = work.next(now).unwrap();
+            let Verdict::Again { pause, .. } = work.lost(lease, 0, Loss::Kill, now) else {
+                panic!("given up after {pauses:?}");
+            };
+            pauses.push(pause.as_secs());
+            now += pause;
+        }
+        assert_eq!(pauses[..10], [0, 0, 0, 0, 1, 2, 4, 8, 16, 16]);
+        let lease = work.next(now).unwrap();
+        let verdict = work.lost(lease, 0, Loss::Kill, now);
+        assert_eq!(verdict, Verdict::GiveUp { segment: 0, attempts: KILLS_MAX });
     }
 
     #[test]
