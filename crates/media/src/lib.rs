@@ -1,8 +1,8 @@
 //! libav at work: describing a source, making a span of segments from it, and verifying HLS.
 //!
 //! Everything here is a function from bytes to bytes: sources are read through a [`ByteSource`] the
-//! caller opened, segments are handed out in memory, nothing is written, no clock is read and no
-//! process is started. Start at [`describe`] and [`span::run`].
+//! caller opened, segments are handed out in memory, nothing is written and no process is
+//! started. Start at [`describe`] and [`span::run`].
 
 mod av;
 mod byte_source;

@@ -46,6 +46,17 @@ fn a_cut_off_file_that_still_promises_the_whole_is_told_to_be_short() {
     assert!(declared > facts.duration + Time::from_secs(1));
 }
 
+#[test]
+fn two_recordings_with_clocks_of_their_own_are_refused_in_words() {
+    let recording = fs::read(segue_lab::source("h264-ac3-ts")).unwrap();
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("two.ts");
+    fs::write(&path, recording.repeat(2)).unwrap();
+    let error = describe(open(&path), &Cancel::default()).unwrap_err();
+    assert_eq!(error.class(), Some(FailureClass::Source));
+    assert!(error.to_string().contains("timestamps jump from"), "{error}");
+}
+
 /// A copy of a good source with runs of bytes destroyed behind its headers.
 fn damaged(name: &str, directory: &Path) -> PathBuf {
     let whole = segue_lab::source(name);

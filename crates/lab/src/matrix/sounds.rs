@@ -97,6 +97,9 @@ fn alone() -> Vec<SourceSpec> {
         SourceSpec::new("sound-only-flac", "flac", "no picture, lossless")
             .ffmpeg(format!("{} -c:a flac", sweep(44_100, 6.5)))
             .sound(sound("flac", 44_100)),
+        SourceSpec::new("sound-only-silent", "flac", "digital silence: packets of a few bytes")
+            .ffmpeg("-f lavfi -i anullsrc=r=48000:cl=stereo:d=6.5 -c:a flac")
+            .sound(sound("flac", 48_000)),
         SourceSpec::new("sound-only-mp3", "mp3", "no picture; lead-in and padding told in a tag")
             .ffmpeg(format!("{} -c:a libmp3lame -b:a 128k", sweep(44_100, 6.5)))
             .sound(sound("mp3", 44_100)),

@@ -19,7 +19,9 @@ const BUFFER: usize = 256 * 1024;
 pub(crate) struct Input {
     context: *mut ffi::AVFormatContext,
     io: *mut ffi::AVIOContext,
-    reader: Box<Reader>,
+    /// From `Box::into_raw`: libav holds the same pointer and reads through it, so no Rust reference
+    /// may outlive a call into libav.
+    reader: *mut Reader,
 }
 
 // SAFETY: owned by one holder at a time; the reader it points to is Send.
@@ -56,13 +58,13 @@ impl Input {
         probe: bool,
     ) -> Result<Input, Error> {
         super::log::install();
-        let reader = Box::new(Reader {
+        let reader = Box::into_raw(Box::new(Reader {
             source,
             position: 0,
             cancel: cancel.clone(),
             failed: None,
             blank: false,
-        });
+        }));
         let mut input = Input { context: ptr::null_mut(), io: ptr::null_mut(), reader };
         let opened = input.open_raw();
         input.settle(opened, "this is not a media file that can be read")?;
@@ -74,8 +76,19 @@ impl Input {
         Ok(input)
     }
 
+    fn reader(&self) -> &Reader {
+        // SAFETY: made in `open`, freed in `drop`; libav uses it only during calls.
+        unsafe { &*self.reader }
+    }
+
+    fn reader_mut(&mut self) -> &mut Reader {
+        // SAFETY: as in `reader`; borrowed mutably.
+        unsafe { &mut *self.reader }
+    }
+
     fn open_raw(&mut self) -> Result<c_int, AvError> {
-        let opaque: *mut c_void = ptr::from_mut(self.reader.as_mut()).cast();
+        let opaque: *mut c_void = self.reader.cast();
+        let is_stream = self.reader().source.size().is_none();
         // SAFETY: the reader is boxed and lives as long as the contexts that point to it (see
         // `drop`); libav owns the buffer from here on, through `io`.
         unsafe {
@@ -90,7 +103,7 @@ impl Input {
                 None,
                 Some(on_seek),
             );
-            if self.reader.source.size().is_none() && !self.io.is_null() {
+            if is_stream && !self.io.is_null() {
                 (*self.io).seekable = 0;
             }
             let mut context = ffi::avformat_alloc_context();
@@ -116,10 +129,10 @@ impl Input {
 
     /// Turns libav's answer into ours: our own reader knows better why a read failed.
     fn settle<T>(&mut self, answer: Result<T, AvError>, what: &str) -> Result<T, Error> {
-        if let Some(failed) = self.reader.failed.take() {
+        if let Some(failed) = self.reader_mut().failed.take() {
             return Err(Error::Io(failed));
         }
-        if answer.is_err() && self.reader.cancel.is_cancelled() {
+        if answer.is_err() && self.reader().cancel.is_cancelled() {
             return Err(Error::Cancelled);
         }
         answer.blame_source(what)
@@ -127,14 +140,14 @@ impl Input {
 
     /// The next packet; `None` at the end. A file that breaks off ends where it does.
     pub(crate) fn read(&mut self) -> Result<Option<Packet>, Error> {
-        if self.reader.cancel.is_cancelled() {
+        if self.reader().cancel.is_cancelled() {
             return Err(Error::Cancelled);
         }
         let packet = Packet::new();
         // SAFETY: the context is open and the packet blank.
         let code = unsafe { ffi::av_read_frame(self.context, packet.0) };
         let invalid = code == ffi::AVERROR_INVALIDDATA || code == ffi::AVERROR(ffi::EIO);
-        if code == END || (invalid && self.reader.failed.is_none()) {
+        if code == END || (invalid && self.reader().failed.is_none()) {
             return self.settle(Ok(None), "");
         }
         self.settle(check(code, "read"), "the source cannot be read on")?;
@@ -186,7 +199,7 @@ impl Input {
 
     /// How many bytes the source has.
     pub(crate) fn size(&self) -> Option<u64> {
-        self.reader.source.size()
+        self.reader().source.size()
     }
 
     /// libav's names of the container format.
@@ -265,7 +278,7 @@ impl Input {
     /// From now on zeros are read instead of the source's bytes. For containers whose headers hold
     /// every packet's place and time (MP4), reading packets then costs no transfer.
     pub(crate) fn read_blanks(&mut self) {
-        self.reader.blank = true;
+        self.reader_mut().blank = true;
     }
 
     /// The container's own index of a stream: (tick, byte, keyframe) in its order.
@@ -304,8 +317,7 @@ impl Input {
 
 impl Drop for Input {
     fn drop(&mut self) {
-        // SAFETY: the context goes before the I/O it uses, that before the reader (a field, dropped
-        // last). libav may have replaced the buffer: free the one it holds now.
+        // SAFETY: the context goes before the I/O it uses, that before the reader. libav may have replaced the buffer: free the one it holds now.
         unsafe {
             if !self.context.is_null() {
                 ffi::avformat_close_input(&mut self.context);
@@ -314,6 +326,7 @@ impl Drop for Input {
                 ffi::av_freep(ptr::from_mut(&mut (*self.io).buffer).cast());
                 ffi::avio_context_free(&mut self.io);
             }
+            drop(Box::from_raw(self.reader));
         }
     }
 }

@@ -36,6 +36,11 @@ pub(crate) fn install() {
     });
 }
 
+/// Begins anew: what was said of one order is nothing to the next.
+pub(crate) fn forget() {
+    RECENT.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
 /// The process's last warnings and errors, oldest first.
 pub(crate) fn recent() -> Vec<String> {
     RECENT.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()

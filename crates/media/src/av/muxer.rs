@@ -79,12 +79,16 @@ impl Muxer {
 
     /// Writes all packets, interleaved by decode time; but the first track's first one before all
     /// others, as it carries a transport stream's clock, without which players can place nothing.
-    pub(crate) fn write(&mut self, tracks: &[Track<'_>]) -> Result<(), AvError> {
+    /// With `flush_each`, nothing waits in the muxer for the next packet.
+    pub(crate) fn write(&mut self, tracks: &[Track<'_>], flush_each: bool) -> Result<(), AvError> {
         let mut next = vec![0_usize; tracks.len()];
         if let Some((track, packet)) = tracks.first().and_then(|it| Some((it, it.packets.first()?)))
         {
             self.write_packet(0, track.timescale, packet)?;
             next[0] = 1;
+            if flush_each {
+                self.flush()?;
+            }
         }
         let seconds = |track: &Track<'_>, at: usize| {
             let dts = i128::from(track.packets[at].dts);
@@ -99,6 +103,9 @@ impl Muxer {
             let track = &tracks[index];
             self.write_packet(index, track.timescale, &track.packets[next[index]])?;
             next[index] += 1;
+            if flush_each {
+                self.flush()?;
+            }
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::byte_source::Cancel;
 /// A server that says nothing for so long (microseconds) is given up.
 const SILENCE_MAX: &str = "20000000";
 /// A server may send a redirect to any of these and to nothing else: never to a local file.
-const PROTOCOLS: &str = "http,https,tcp,tls";
+const PROTOCOLS: &str = "http,https,httpproxy,tcp,tls";
 
 /// Why a URL could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +83,8 @@ fn open(url: &str, range: Option<(u64, u64)>, cancel: &Cancel) -> Result<Reading
     let mut options = vec![
         ("timeout".to_owned(), SILENCE_MAX.to_owned()),
         ("protocol_whitelist".to_owned(), PROTOCOLS.to_owned()),
+        // libav believes any certificate unless told otherwise.
+        ("tls_verify".to_owned(), "1".to_owned()),
     ];
     if let Some((offset, length)) = range {
         options.push(("offset".to_owned(), offset.to_string()));

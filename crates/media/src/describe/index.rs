@@ -8,7 +8,12 @@ use std::collections::BTreeMap;
 use segue_model::{KeyframeIndex, Time};
 
 use crate::Error;
-use crate::av::{Input, SeekTo};
+use crate::av::{Input, Packet, SeekTo};
+
+/// Decode times rise; where a container has none, show times step back by a few frames.
+const STEP_BACK: Time = Time::from_secs(2);
+/// No pause in a film is longer.
+const STEP_FORWARD: Time = Time::from_secs(600);
 
 /// Keyframes of the picture, and the end of every track.
 pub(super) struct Index {
@@ -81,11 +86,14 @@ impl Index {
     fn scan(&mut self, input: &mut Input, video: Option<u32>) -> Result<(), Error> {
         self.ends.clear();
         input.seek(SeekTo::Start)?;
-        let mut found = BTreeMap::new();
+        let (mut found, mut clocks) = (BTreeMap::new(), BTreeMap::new());
         while let Some(packet) = input.read()? {
             let Some(pts) = packet.tick() else { continue };
             if packet.is_corrupt() && packet.position().is_none() {
                 continue;
+            }
+            if let Some(last) = clocks.insert(packet.stream(), packet.dts().unwrap_or(pts)) {
+                check_step(input, &packet, last)?;
             }
             self.note_end(packet.stream(), pts, packet.duration());
             if Some(packet.stream()) == video && packet.is_keyframe() {
@@ -105,6 +113,24 @@ impl Index {
         self.keyframes.positions = positions.unwrap_or_default();
         Ok(())
     }
+}
+
+/// Refuses a source whose clock was set anew in the middle (recordings put one behind the other): on
+/// one axis its parts would lie upon or far from each other.
+fn check_step(input: &Input, packet: &Packet, last: i64) -> Result<(), Error> {
+    let (Some(stream), Some(tick)) = (input.stream(packet.stream()), packet.dts().or(packet.pts()))
+    else {
+        return Ok(());
+    };
+    let [from, to] = [last, tick].map(|tick| Time::from_ticks(tick, stream.time_base()));
+    if to < from - STEP_BACK || to > from + STEP_FORWARD {
+        let (from, to) = (from.as_secs_f64(), to.as_secs_f64());
+        return Err(Error::source(format!(
+            "its timestamps jump from {from:.1} s to {to:.1} s, as when recordings are put one \
+             behind the other: give it one clock first, with `ffmpeg -i FILE -c copy NEW.mkv`"
+        )));
+    }
+    Ok(())
 }
 
 fn empty(scanned: bool) -> KeyframeIndex {

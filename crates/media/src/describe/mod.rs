@@ -30,6 +30,7 @@ const SHORTFALL: Time = Time::from_secs(1);
 ///
 /// Reads headers, the index and the end; the whole file only where it has no index.
 pub fn describe(source: Box<dyn ByteSource>, cancel: &Cancel) -> Result<SourceFacts, Error> {
+    av::log::forget();
     if source.size() == Some(0) {
         return Err(Error::source("the file is empty"));
     }
@@ -126,7 +127,9 @@ impl Draft<'_> {
                 clock.time_of(clock.slot_of(on_axis(tick)) + 1)
             }
             (Some((tick, 0)), FrameRate::Variable(_)) => on_axis(tick) + frame,
-            (Some((tick, duration)), FrameRate::Variable(_)) => on_axis(tick + duration),
+            (Some((tick, duration)), FrameRate::Variable(_)) => {
+                on_axis(tick.saturating_add(duration))
+            }
             (None, _) => first + frame,
         };
         // A still picture has no duration anywhere; it is shown for one frame.
@@ -172,7 +175,9 @@ impl Draft<'_> {
         }
         let first = head.start.unwrap_or(start) - start;
         let end = match self.index.end_of(head.stream) {
-            Some((tick, duration)) => Time::from_ticks(tick + duration, time_base) - start,
+            Some((tick, duration)) => {
+                Time::from_ticks(tick.saturating_add(duration), time_base) - start
+            }
             None => first,
         };
         let grid = head.grid.map(|(frame_size, behind_first)| SampleGrid {

@@ -61,15 +61,33 @@ fn pad(packets: &mut Vec<TsPacket>, wanted: u16, missing: usize) {
         }
         return;
     }
-    // The last packet that can spare a byte for each new one and keep its stream header whole.
-    let spare = |p: &TsPacket| {
-        let header = if p[1] & UNIT_START != 0 { 32 } else { 1 };
-        has_payload(p) && PACKET - payload_at(p) >= missing + header
-    };
-    if let Some(at) = packets.iter().rposition(|p| pid(p) == wanted && spare(p)) {
-        let spread = spread(&packets[at], missing);
+    let mut missing = missing;
+    while missing > 0 {
+        let own = packets.iter().enumerate().filter(|(_, p)| pid(p) == wanted && has_payload(p));
+        let Some((at, most)) = own.map(|(at, p)| (at, spare(p))).max_by_key(|(_, spare)| *spare)
+        else {
+            return;
+        };
+        let count = missing.min(most);
+        if count == 0 {
+            // Only packets of a single byte: no stream is made of these.
+            return;
+        }
+        let spread = spread(&packets[at], count);
         packets.splice(at..=at, spread);
+        missing -= count;
     }
+}
+
+/// How many bytes a packet can give away one by one and keep its stream's header whole
+/// (ISO/IEC 13818-1 2.4.3.6: nine bytes, the last of which counts those that follow).
+fn spare(packet: &TsPacket) -> usize {
+    let payload = &packet[payload_at(packet)..];
+    let header = match payload.get(8) {
+        Some(more) if packet[1] & UNIT_START != 0 => 9 + usize::from(*more),
+        _ => 1,
+    };
+    payload.len().saturating_sub(header)
 }
 
 /// One packet as `missing + 1`: the last bytes of its payload one by one in packets of their own.
@@ -153,6 +171,18 @@ mod tests {
         out.push(packet(256, false, &[9; 50]));
         out.push(packet(257, true, &[vec![0, 0, 1, 0xc0], vec![3; 60]].concat()));
         out.concat()
+    }
+
+    #[test]
+    fn tiny_packets_of_silence_share_the_padding() {
+        let header = [0, 0, 1, 0xc0, 0, 0, 0x80, 0x80, 5, 1, 2, 3, 4, 5];
+        let silence: Vec<u8> = header.iter().copied().chain([6; 13]).collect();
+        for count in 2..20 {
+            let before: Vec<u8> = (0..count).flat_map(|_| packet(257, true, &silence)).collect();
+            let after = made_whole(&before);
+            assert_eq!(payload(&before, 257), payload(&after, 257));
+            assert_eq!(after.len() / PACKET % 16, 0, "{count}");
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ const PACKETS_WAITING: usize = 1024;
 const PICTURES_WAITING: usize = 4;
 /// Frames that may wait for an encoder: keeps it busy without holding many pictures.
 const FRAMES_WAITING: usize = 8;
-/// Bytes of frames that a rendition may hold so that its segments are encoded side by side.
+/// Bytes of frames that renditions may hold so that their segments are encoded side by side.
 const FRAME_MEMORY: usize = 1 << 30;
 /// Containers interleave picture and sound; one that has not come this much later is not coming.
 const PATIENCE: Time = Time::from_secs(10);
@@ -66,6 +66,7 @@ pub fn run(
     cancel: &Cancel,
     on_event: &mut (dyn FnMut(SpanEvent) -> std::io::Result<()> + Send),
 ) -> Result<SpanReport, Error> {
+    crate::av::log::forget();
     let plan = Plan::of(order)?;
     let counts = Counts::default();
     let source = Counted::new(source, counts.bytes.clone());
@@ -153,6 +154,7 @@ struct Counts {
     bytes: Arc<AtomicU64>,
     packets: AtomicU64,
     frames: AtomicU64,
+    encoded: AtomicU64,
 }
 
 impl Counts {
@@ -161,6 +163,7 @@ impl Counts {
             bytes: self.bytes.load(Ordering::Relaxed),
             packets: self.packets.load(Ordering::Relaxed),
             frames: self.frames.load(Ordering::Relaxed),
+            encoded: self.encoded.load(Ordering::Relaxed),
         }
     }
 }
@@ -245,7 +248,7 @@ impl<'a> Pipeline<'a> {
         made
     }
 
-    fn sounds(&self, reader: &Reader<'_>) -> Result<Vec<Sound<'a>>, Error> {
+    fn sounds<'b>(&'b self, reader: &Reader<'_>) -> Result<Vec<Sound<'b>>, Error> {
         let job = &self.order.job;
         let sound = |(track, settings): (usize, &&'a AudioSettings)| {
             let facts = job.facts.audio.iter().find(|facts| facts.stream == settings.stream);
@@ -253,12 +256,13 @@ impl<'a> Pipeline<'a> {
             let (Some(facts), Some(stream)) = (facts, stream) else {
                 return Err(Error::source(format!("sound stream {} is gone", settings.stream)));
             };
-            Ok(Sound { job, facts, settings, track, parameters: stream.parameters()? })
+            let (parameters, encoded) = (stream.parameters()?, &self.counts.encoded);
+            Ok(Sound { job, facts, settings, track, parameters, encoded })
         };
         self.plan.tracks.iter().enumerate().map(sound).collect()
     }
 
-    fn encodings(&self) -> Vec<Encoding<'a>> {
+    fn encodings(&self) -> Vec<Encoding<'_>> {
         let order = self.order;
         let Some(facts) = &order.job.facts.video else { return Vec::new() };
         let longest = (order.span.first..order.span.end)
@@ -271,7 +275,7 @@ impl<'a> Pipeline<'a> {
         let encoding = |index: &u32| {
             let video = order.job.recipe.renditions[*index as usize].video.as_ref()?;
             let (segments_at_once, waiting) = if exact {
-                side_by_side(order.threads, frames * frame_bytes(video))
+                side_by_side(order.threads, frames * frame_bytes(video) * order.renditions.len())
                     .map_or((2, FRAMES_WAITING), |count| (count, frames))
             } else {
                 (1, FRAMES_WAITING)
@@ -285,6 +289,7 @@ impl<'a> Pipeline<'a> {
                 exact,
                 segments_at_once,
                 waiting,
+                encoded: &self.counts.encoded,
             })
         };
         order.renditions.iter().filter_map(encoding).collect()

@@ -49,6 +49,9 @@ pub struct Progress {
     pub packets: u64,
     /// Frames given to encoders, of the first rendition.
     pub frames: u64,
+    /// Packets that encoders gave out, of all renditions and tracks: encoders with whole segments
+    /// before them take nothing in for a long time.
+    pub encoded: u64,
 }
 
 /// What a finished span has to tell.

@@ -90,12 +90,11 @@ fn transport_stream(tracks: &[Track<'_>]) -> Result<Vec<u8>, AvError> {
     let options = [
         // Else the muxer would shift all timestamps by its own delay.
         ("mpegts_copyts", "1"),
-        // A PES packet for each packet of sound, so that each has its timestamp: libav's reader
-        // counts the first of several twice where there is no picture.
-        ("pes_payload_size", "0"),
     ];
     let mut muxer = Muxer::open(c"mpegts", tracks, &options)?;
-    muxer.write(tracks)?;
+    // A PES packet for each packet of sound, so that each has its timestamp: libav's reader counts
+    // the first of several twice where there is no picture.
+    muxer.write(tracks, true)?;
     muxer.finish()
 }
 
@@ -113,7 +112,7 @@ fn fragment(tracks: &[Track<'_>], index: u32) -> Result<(Vec<u8>, Vec<u8>), AvEr
     ];
     let mut muxer = Muxer::open(c"mp4", tracks, &options)?;
     let init_length = muxer.written();
-    muxer.write(tracks)?;
+    muxer.write(tracks, false)?;
     muxer.flush()?;
     let mut init = muxer.finish()?;
     let media = init.split_off(init_length.min(init.len()));

@@ -139,33 +139,17 @@ impl<'a> Pictures<'a> {
         }
         self.last_slot = Some(slot);
         frame.set_pts(slot);
-        let Some(filters) = &self.filters else { return self.put(slot, frame, place) };
-        if self.graph.as_ref().is_some_and(|graph| !graph.suits(&frame)) {
-            let mut ended = self.graph.take();
-            if let Some(graph) = &mut ended {
-                graph.push(None).blame_worker("the filters failed")?;
-                self.drain(graph, place)?;
-            }
-            return self.show_through_new(frame, place);
+        let Some(filters) = self.filters.clone() else { return self.put(slot, frame, place) };
+        // The picture may change its size or format in the middle: filters start anew.
+        if let Some(mut ended) = self.graph.take_if(|graph| !graph.suits(&frame)) {
+            ended.push(None).blame_worker("the filters failed")?;
+            self.drain(&mut ended, place)?;
         }
         if self.graph.is_none() {
             let base = slot_length(&self.facts.clock);
-            let made = Graph::new(&frame, base, filters, 1, self.exact);
+            let made = Graph::new(&frame, base, &filters, 1, self.exact);
             self.graph = Some(made.blame_worker("the filters cannot be set up")?);
         }
-        self.through_graph(frame, place)
-    }
-
-    /// The picture changed its size or format in the middle: filters start anew with `frame`.
-    fn show_through_new(
-        &mut self,
-        frame: Frame,
-        place: &mut dyn FnMut(Placed<Picture>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let filters = self.filters.clone().unwrap_or_default();
-        let base = slot_length(&self.facts.clock);
-        let made = Graph::new(&frame, base, &filters, 1, self.exact);
-        self.graph = Some(made.blame_worker("the filters cannot be set up")?);
         self.through_graph(frame, place)
     }
 

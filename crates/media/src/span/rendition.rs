@@ -6,6 +6,7 @@
 //! must not depend on the span; those are single-threaded, and work side by side.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -33,6 +34,8 @@ pub(super) struct Encoding<'a> {
     pub(super) segments_at_once: usize,
     /// Frames that may wait for each: all of a segment's, where encoders work side by side.
     pub(super) waiting: usize,
+    /// Packets that came out of encoders.
+    pub(super) encoded: &'a AtomicU64,
 }
 
 /// Scales and encodes what comes in until the channel closes.
@@ -119,6 +122,7 @@ fn encode(
             }
         };
         for packet in packets {
+            encoding.encoded.fetch_add(1, Ordering::Relaxed);
             cutter.put(packet);
             while let Some(open) = cutter.take_passed() {
                 give(encoding, open, &encoder, parts)?;
@@ -126,6 +130,7 @@ fn encode(
         }
     }
     for packet in encoder.encode(None).blame_worker("the encoder failed")? {
+        encoding.encoded.fetch_add(1, Ordering::Relaxed);
         cutter.put(packet);
     }
     while let Some(open) = cutter.open.pop_front() {

@@ -4,6 +4,7 @@
 //! encoder of its own, so that it comes out alike in whichever span it is made.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use segue_model::{AudioFacts, AudioSettings, Job, Span, Time};
@@ -29,6 +30,8 @@ pub(super) struct Sound<'a> {
     /// Index into the list of tracks the span makes.
     pub(super) track: usize,
     pub(super) parameters: Parameters,
+    /// Packets that came out of encoders.
+    pub(super) encoded: &'a AtomicU64,
 }
 
 impl Sound<'_> {
@@ -87,7 +90,9 @@ impl Sound<'_> {
     }
 
     fn ends_by(&self, packet: &Packet, time: Time) -> bool {
-        packet.tick().is_none_or(|tick| self.on_axis(tick + packet.duration()) <= time)
+        packet
+            .tick()
+            .is_none_or(|tick| self.on_axis(tick.saturating_add(packet.duration())) <= time)
     }
 
     /// Encodes one segment from the packets of its window.
@@ -196,6 +201,7 @@ impl Sound<'_> {
             };
             let packets = encoder.encode(&slices, frame * size as i64);
             for packet in packets.blame_worker("the AAC encoder failed")? {
+                self.encoded.fetch_add(1, Ordering::Relaxed);
                 let index = packet.pts.div_euclid(size as i64);
                 if (first..end).contains(&index) {
                     let duration = size as i64;

@@ -239,7 +239,7 @@ impl ByteSource for WatchedSource {
         self.bytes += count as u64;
         let whole = self.source.size().unwrap_or(0);
         if self.bytes <= whole.saturating_mul(Self::ROUNDS_MAX).saturating_add(Self::BYTES_FREE) {
-            self.progress.say(Progress { bytes: self.bytes, packets: 0, frames: 0 })?;
+            self.progress.say(Progress { bytes: self.bytes, ..Progress::default() })?;
         }
         Ok(count)
     }

@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn frames_in_a_row_come_back_as_they_were_sent() {
-        let progress = Message::Progress(Progress { bytes: 9, packets: 7, frames: 3 });
+        let progress = Message::Progress(Progress { bytes: 9, packets: 7, frames: 3, encoded: 1 });
         let id = SegmentId { rendition: 1, index: 31 };
         let segment = Message::Segment { id, hash: Hash::of(b"bytes") };
         let mut wire = bytes_of(&progress, b"");

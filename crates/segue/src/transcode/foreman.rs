@@ -149,7 +149,7 @@ impl<'a> Foreman<'a> {
             if self.work.is_finished() {
                 return Ok(());
             }
-            let Some(report) = self.next_report(inbox) else { continue };
+            let Some(report) = self.next_report(inbox, !idle.is_empty()) else { continue };
             if self.interrupt.happened() {
                 return Err(self.interrupted());
             }
@@ -173,10 +173,12 @@ impl<'a> Foreman<'a> {
         }
     }
 
-    /// `None` when nothing came before a waiting span is due, or the clock on the bar should go on.
-    fn next_report(&mut self, inbox: &Receiver<Report>) -> Option<Report> {
+    /// `None` when nothing came before a waiting span is due and somebody is free to make it, or the
+    /// clock on the bar should go on.
+    fn next_report(&mut self, inbox: &Receiver<Report>, free: bool) -> Option<Report> {
         let tick = Duration::from_secs(1);
-        let due = self.work.next_due().map(|at| at.saturating_duration_since(Instant::now()));
+        let due = self.work.next_due().filter(|_| free);
+        let due = due.map(|at| at.saturating_duration_since(Instant::now()));
         match inbox.recv_timeout(due.unwrap_or(tick).min(tick)) {
             Ok(report) => Some(report),
             // This thread holds a sender: the channel cannot close.

@@ -154,13 +154,18 @@ impl Desk {
         let mut refused = None;
         let pid = process.pid();
         let (shop, reports) = (&self.shop, &self.reports);
-        let made = process.make(shop.source.as_fd(), &order, &mut |event| match publish(
-            shop, reports, pid, event,
-        ) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(outcome) => {
-                refused = Some(outcome);
-                ControlFlow::Break(())
+        let made = process.make(shop.source.as_fd(), &order, &mut |event| {
+            let taken = if is_ordered(&order, &event) {
+                publish(shop, reports, pid, event)
+            } else {
+                Err(worker_failure("it made what it was not asked for".to_owned()))
+            };
+            match taken {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(outcome) => {
+                    refused = Some(outcome);
+                    ControlFlow::Break(())
+                }
             }
         });
         match (made, refused) {
@@ -180,6 +185,18 @@ impl Desk {
         let unenforced = process.unenforced().to_vec();
         let _ = self.reports.send(Report::Started { pid: process.pid(), unenforced });
         Ok(process)
+    }
+}
+
+/// A child that has been taken over must not give out another's segments.
+fn is_ordered(order: &SpanOrder, event: &SpanEvent) -> bool {
+    match event {
+        SpanEvent::Progress(_) => true,
+        SpanEvent::Init { rendition, .. } => order.renditions.contains(rendition),
+        SpanEvent::Segment { id, .. } => {
+            let indices = order.span.first..order.span.end;
+            order.renditions.contains(&id.rendition) && indices.contains(&id.index)
+        }
     }
 }
 
