@@ -16,7 +16,7 @@ use crate::transcode;
 
 /// See what a film is, and what would be made of it.
 ///
-/// The film is looked at in a sandboxed process, as all media is.
+/// The film is looked at in a sandboxed process, as in a transcode.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   segue probe film.mkv
