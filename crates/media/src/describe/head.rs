@@ -126,11 +126,12 @@ impl Pictures {
         }
         let Pictures { decoder, frames, interlaced, first, time_base, .. } = self;
         let on_frame = |frame: &mut Frame| -> Result<(), crate::AvError> {
+            // Some containers cannot hold the time of what comes before their zero.
+            let Some(tick) = frame.best_timestamp() else { return Ok(()) };
             *frames += 1;
             if frame.is_interlaced() {
                 interlaced[usize::from(!frame.is_top_field_first())] += 1;
             }
-            let Some(tick) = frame.best_timestamp() else { return Ok(()) };
             let start = Time::from_ticks(tick, *time_base);
             let head = first.get_or_insert_with(|| VideoHead {
                 start,
