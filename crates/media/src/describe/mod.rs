@@ -130,7 +130,12 @@ impl Draft<'_> {
             (Some((tick, duration)), FrameRate::Variable(_)) => {
                 on_axis(tick.saturating_add(duration))
             }
-            (None, _) => first + frame,
+            (None, _) => {
+                return Err(Error::source(
+                    "its timestamps lead nowhere: give it new ones first, with \
+                     `ffmpeg -i FILE -c copy -avoid_negative_ts make_zero NEW.mkv`",
+                ));
+            }
         };
         // A still picture has no duration anywhere; it is shown for one frame.
         let end = end.max(first + frame);
