@@ -90,6 +90,10 @@ impl Resource {
 }
 
 fn read_file(path: &Path, range: Option<(u64, u64)>) -> std::io::Result<Vec<u8>> {
+    // A pipe would be waited for without end, and without hearing of an interrupt.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
     let mut file = std::fs::File::open(path)?;
     let (offset, length) = range.unwrap_or((0, SIZE_MAX));
     file.seek(SeekFrom::Start(offset))?;

@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
@@ -119,7 +120,9 @@ struct Desk {
 impl Desk {
     fn run(&mut self, inbox: &Receiver<Lease>) {
         while let Ok(lease) = inbox.recv() {
-            let outcome = self.make(&lease);
+            // The foreman waits for every lease it gave: a bug here must not make it wait for ever.
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.make(&lease)))
+                .unwrap_or_else(|_| worker_failure("a thread of segue panicked".to_owned()));
             if !matches!(outcome, Outcome::Done(_)) {
                 // Another process judges better than one that has just failed.
                 self.process = None;
