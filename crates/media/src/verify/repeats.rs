@@ -3,7 +3,9 @@
 //! Equal coded bytes alone prove nothing: a still picture, black, silence and steady tones give
 //! equal packets for ever. So a repetition is a row of packets that equals an earlier row, packet
 //! by packet, whose members differ among themselves, and which, for pictures, have more in them
-//! than "nothing moves".
+//! than "nothing moves". Sound that comes back by itself (a sweep that starts over, a loop) makes
+//! such rows too, so it is only judged where there is no picture, and by whole segments; and only
+//! what the segment right before sent is told, as that is how a segment is sent twice.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,12 +21,15 @@ const STILL_PICTURE: u32 = 160;
 /// Finds segments that repeat earlier ones; one finding for each.
 pub(super) fn check(segments: &[SegmentTimes]) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let has_picture = tracks(segments).into_iter().any(|track| track.kind != TrackKind::Sound);
     for track in tracks(segments) {
         let told = |at: usize, findings: &[Finding]| {
             findings.iter().any(|finding: &Finding| finding.segment == Some(at))
         };
         for (at, from, row) in repetitions(track, segments) {
-            if !told(at, &findings) {
+            let whole = segments[at].track(track).is_some_and(|times| row >= times.frames.len());
+            let judged = track.kind != TrackKind::Sound || (whole && !has_picture);
+            if judged && from + 1 == at && !told(at, &findings) {
                 let what = format!(
                     "{row} coded {} packets are those of segment {from}",
                     track.kind.name()
