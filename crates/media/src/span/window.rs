@@ -13,7 +13,7 @@ const DEINTERLACER_FRAMES: i64 = 6;
 
 /// Pictures an encoder is given before the first it keeps. An encoder that begins with the segment
 /// knows nothing of what it will have to predict, and spends its buffer badly: the first pictures
-/// were up to 2.5 dB worse on real footage, and stay within 1 dB with these (see benches/README.md).
+/// were up to 2.5 dB worse on real footage, and within 1 dB with these in spans of five segments (see benches/README.md).
 const ENCODER_FRAMES: i64 = 12;
 
 /// How much picture before a span encoders settle on. None under the exact recipe, whose encoders
