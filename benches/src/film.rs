@@ -26,17 +26,21 @@ pub fn open(path: &Path) -> anyhow::Result<Box<FileSource>> {
     Ok(Box::new(FileSource::new(file)?))
 }
 
-/// Makes a span of all renditions, with every core; what is made goes to `made`.
+/// All renditions of a span, with every core.
+pub fn order(job: &Job, span: Span) -> SpanOrder {
+    let renditions = (0..job.recipe.renditions.len() as u32).collect();
+    SpanOrder { job: job.clone(), span, renditions, threads: threads(), urgent: false }
+}
+
+/// Makes what is ordered; what is made goes to `made`.
 pub fn make(
     path: &Path,
-    job: &Job,
-    span: Span,
+    order: &SpanOrder,
     cancel: &Cancel,
     made: &mut (dyn FnMut(SpanEvent) -> std::io::Result<()> + Send),
 ) -> anyhow::Result<()> {
-    let renditions = (0..job.recipe.renditions.len() as u32).collect();
-    let order = SpanOrder { job: job.clone(), span, renditions, threads: threads() };
-    run(open(path)?, &order, cancel, made).with_context(|| format!("{span} cannot be made"))?;
+    let span = order.span;
+    run(open(path)?, order, cancel, made).with_context(|| format!("{span} cannot be made"))?;
     Ok(())
 }
 
@@ -60,7 +64,7 @@ pub fn spans(job: &Job, length: u32) -> Vec<Span> {
 /// get their names when they are whole.
 pub fn write(path: &Path, job: &Job, length: u32, directory: &Path) -> anyhow::Result<()> {
     for span in spans(job, length) {
-        write_span(path, job, span, directory)?;
+        write_span(path, &order(job, span), directory)?;
     }
     for (index, rendition) in job.recipe.renditions.iter().enumerate() {
         let to = directory.join(keys::media_playlist(rendition));
@@ -71,11 +75,12 @@ pub fn write(path: &Path, job: &Job, length: u32, directory: &Path) -> anyhow::R
 }
 
 /// Makes one span into a directory.
-pub fn write_span(path: &Path, job: &Job, span: Span, directory: &Path) -> anyhow::Result<()> {
+pub fn write_span(path: &Path, order: &SpanOrder, directory: &Path) -> anyhow::Result<()> {
+    let job = &order.job;
     for rendition in &job.recipe.renditions {
         std::fs::create_dir_all(directory.join(&rendition.name))?;
     }
-    make(path, job, span, &Cancel::default(), &mut |event| {
+    make(path, order, &Cancel::default(), &mut |event| {
         let (key, bytes) = match event {
             SpanEvent::Progress(_) => return Ok(()),
             SpanEvent::Init { rendition, bytes } => {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use segue_hls::keys;
 use segue_media::Cancel;
-use segue_media::span::SpanEvent;
+use segue_media::span::{SpanEvent, SpanOrder};
 use segue_model::{Job, Time};
 
 use crate::baseline::{FFMPEG_PLAYLIST, engine, ffmpeg_hls, segue};
@@ -169,8 +169,9 @@ impl Film {
         let own = std::process::id();
         let (began, before) = (Instant::now(), processor_time_of_all(own));
         let mut wait = None;
-        let span = film::span(job, first, ORDERED);
-        let made = film::make(&self.source, job, span, &cancel, &mut |event| {
+        let order = film::order(job, film::span(job, first, ORDERED));
+        let order = SpanOrder { urgent: true, ..order };
+        let made = film::make(&self.source, &order, &cancel, &mut |event| {
             if matches!(event, SpanEvent::Segment { .. }) && wait.is_none() {
                 let cpu = processor_time_of_all(own).saturating_sub(before);
                 wait = Some(Wait::new(began.elapsed(), cpu));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use segue_media::span::SpanOrder;
 use segue_model::{AudioRequest, BoundaryRule, Job, JobRequest, RenditionRequest, Sizing, Time};
 
 use crate::film;
@@ -25,7 +26,7 @@ pub struct Arguments {
     /// Segments in each span [default: all]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     span_length: Option<u32>,
-    /// Nothing but a span that begins with this segment
+    /// Nothing but a span that begins with this segment, which somebody waits for
     #[arg(long)]
     from: Option<u32>,
 }
@@ -109,7 +110,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let length = span_length.unwrap_or(u32::MAX);
     match from {
-        Some(first) => film::write_span(source, &job, film::span(&job, *first, length), to),
+        Some(first) => {
+            let order = film::order(&job, film::span(&job, *first, length));
+            film::write_span(source, &SpanOrder { urgent: true, ..order }, to)
+        }
         None => film::write(source, &job, length, to),
     }
 }

@@ -32,6 +32,8 @@ pub struct Restarts {
     pub buffer_full: f64,
     /// The decoder's buffer, in milliseconds of the cap.
     pub buffer_ms: u32,
+    /// Frames it settles on before the first that is kept.
+    pub pre_roll: usize,
     /// More of x264's parameters.
     pub more: &'static str,
 }
@@ -57,13 +59,18 @@ impl Arm {
             Arm::OneEncoder => "one encoder, again".to_owned(),
             Arm::Engine { span: 1 } => "Segue, each segment a span of its own".to_owned(),
             Arm::Engine { span } => format!("Segue, spans of {span} segments"),
-            Arm::Restarts(Restarts { segments, buffer_full, buffer_ms, more }) => {
+            Arm::Restarts(Restarts { segments, buffer_full, buffer_ms, pre_roll, more }) => {
                 let often = match segments {
                     1 => "a new encoder each segment".to_owned(),
                     _ => format!("a new encoder every {segments} segments"),
                 };
+                let pre_roll = match pre_roll {
+                    0 => String::new(),
+                    frames => format!(", after {frames} frames"),
+                };
                 let more = if more.is_empty() { String::new() } else { format!(", {more}") };
-                format!("{often}, {buffer_ms} ms buffer {:.0} % full{more}", buffer_full * 100.0)
+                let full = buffer_full * 100.0;
+                format!("{often}{pre_roll}, {buffer_ms} ms buffer {full:.0} % full{more}")
             }
         }
     }
@@ -78,26 +85,29 @@ impl Arm {
     ) -> anyhow::Result<Vec<PathBuf>> {
         match self {
             Arm::OneEncoder => {
-                let file = to.join("whole.ts");
-                let run = Stretch { first: 0, frames, buffer_ms: 1000, parameters: String::new() };
-                run.encode(original, limits, &file)?;
-                Ok(vec![file])
+                let whole = Stretch {
+                    first: 0,
+                    frames,
+                    pre_roll: 0,
+                    buffer_ms: 1000,
+                    parameters: String::new(),
+                };
+                Ok(vec![whole.encode(original, limits, to)?])
             }
             Arm::Engine { span } => with_engine(original, span, limits, to),
             Arm::Restarts(restarts) => {
                 let stretch = restarts.segments as usize * limits.segment;
                 let mut parts = Vec::new();
                 for first in (0..frames).step_by(stretch) {
-                    let file = to.join(format!("{first:05}.ts"));
-                    let Restarts { buffer_full, buffer_ms, more, .. } = restarts;
+                    let Restarts { buffer_full, buffer_ms, pre_roll, more, .. } = restarts;
                     let run = Stretch {
                         first,
                         frames: stretch.min(frames - first),
+                        pre_roll: pre_roll.min(first),
                         buffer_ms,
                         parameters: format!(":vbv-init={buffer_full}{more}"),
                     };
-                    run.encode(original, limits, &file)?;
-                    parts.push(file);
+                    parts.push(run.encode(original, limits, to)?);
                 }
                 Ok(parts)
             }
@@ -107,18 +117,24 @@ impl Arm {
 
 /// Frames that one encoder of the ffmpeg command makes.
 struct Stretch {
+    /// The first that is kept.
     first: usize,
+    /// How many are kept.
     frames: usize,
+    /// How many are encoded before those.
+    pre_roll: usize,
     buffer_ms: u32,
     parameters: String,
 }
 
 impl Stretch {
-    fn encode(&self, original: &Path, limits: Limits, to: &Path) -> anyhow::Result<()> {
+    /// Gives the file of what is kept.
+    fn encode(&self, original: &Path, limits: Limits, to: &Path) -> anyhow::Result<PathBuf> {
+        let Stretch { first, frames, pre_roll, .. } = *self;
         let seconds = |frames: usize| frames as f64 / footage::RATE as f64;
         let mut command = ffmpeg();
-        command.args(["-ss", &seconds(self.first).to_string()]).arg("-i").arg(original);
-        command.args(["-frames:v", &self.frames.to_string(), "-an", "-c:v", "libx264"]);
+        command.args(["-ss", &seconds(first - pre_roll).to_string()]).arg("-i").arg(original);
+        command.args(["-frames:v", &(pre_roll + frames).to_string(), "-an", "-c:v", "libx264"]);
         command.args(["-preset", PRESET, "-profile:v", "high", "-forced-idr", "1"]);
         command.args(["-threads", &film::threads().to_string()]);
         command.args(["-crf", &limits.crf.to_string(), "-maxrate", &limits.cap.to_string()]);
@@ -127,9 +143,17 @@ impl Stretch {
         // As the engine's own, so that nothing differs but where encoders begin.
         let parameters = format!("keyint=infinite:stitchable=1{}", self.parameters);
         command.args(["-x264-params", &parameters]);
-        let every = seconds(limits.segment);
-        command.args(["-force_key_frames", &format!("expr:gte(t,n_forced*{every})")]);
-        run(command.args(["-f", "mpegts"]).arg(to)).map(drop)
+        // Half a frame early, as sums of fractions are never quite what they should be.
+        let (every, from) = (seconds(limits.segment), seconds(pre_roll) - seconds(1) / 2.0);
+        command.args(["-force_key_frames", &format!("expr:gte(t,{from}+n_forced*{every})")]);
+        if pre_roll == 0 {
+            let file = to.join(format!("{first:05}.ts"));
+            run(command.args(["-f", "mpegts"]).arg(&file))?;
+            return Ok(file);
+        }
+        command.args(["-f", "segment", "-segment_times", &from.to_string()]);
+        run(command.arg(to.join(format!("{first:05}-%d.ts"))))?;
+        Ok(to.join(format!("{first:05}-1.ts")))
     }
 }
 

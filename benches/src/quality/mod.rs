@@ -38,7 +38,7 @@ pub fn run(effort: Effort) -> anyhow::Result<()> {
 /// Ways to start encoders anew, as the ffmpeg command can do them: what the engine's settings were
 /// chosen from.
 pub fn run_restarts(effort: Effort) -> anyhow::Result<()> {
-    let usual = Restarts { segments: 1, buffer_full: 0.9, buffer_ms: 1000, more: "" };
+    let usual = Restarts { segments: 1, buffer_full: 0.9, buffer_ms: 1000, pre_roll: 0, more: "" };
     let arms = [
         Restarts { buffer_full: 0.5, ..usual },
         Restarts { buffer_full: 0.7, ..usual },
@@ -47,7 +47,11 @@ pub fn run_restarts(effort: Effort) -> anyhow::Result<()> {
         Restarts { buffer_full: 0.6, buffer_ms: 2000, ..usual },
         Restarts { buffer_full: 0.9, buffer_ms: 2000, ..usual },
         Restarts { more: ":rc-lookahead=30", ..usual },
+        Restarts { pre_roll: 12, ..usual },
+        Restarts { pre_roll: 25, ..usual },
+        Restarts { pre_roll: 50, ..usual },
         Restarts { segments: 5, ..usual },
+        Restarts { segments: 5, pre_roll: 12, ..usual },
         Restarts { segments: 10, ..usual },
     ];
     let arms: Vec<Arm> = arms.map(Arm::Restarts).into_iter().chain([Arm::OneEncoder]).collect();

@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use segue_media::span::{SpanOrder, run};
 use segue_media::{ByteSource, Cancel, Error, FileSource, describe};
@@ -57,14 +58,47 @@ fn two_recordings_with_clocks_of_their_own_are_refused_in_words() {
     assert!(error.to_string().contains("timestamps jump from"), "{error}");
 }
 
-/// A copy of a good source with runs of bytes destroyed behind its headers.
+#[test]
+fn one_timestamp_from_far_ahead_costs_no_more_than_its_own_picture_and_sound() {
+    let good = segue_lab::source("h264-aac-mkv");
+    let directory = TempDir::new().unwrap();
+    let bad = directory.path().join("wrong-timestamps.mkv");
+    let setts = |packet: u32| format!("setts=pts='if(eq(N,{packet}),PTS+900/TB,PTS)'");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(&good)
+        .args(["-c", "copy", "-bsf:v", &setts(60), "-bsf:a", &setts(90)])
+        .arg(&bad)
+        .status();
+    assert!(made.unwrap().success());
+    let spans = |path: &Path| {
+        let job = job(path, &quick(Packaging::MpegTs));
+        let made = make(path, &job, &[job.timeline.whole()]);
+        let directory = TempDir::new().unwrap();
+        let master = write(&job, &made, directory.path());
+        assert_eq!(segue_lab::complaints(&master), "");
+        let packets = segue_lab::packets(&master);
+        let pictures = packets.iter().filter(|packet| packet.stream == 0).count();
+        (job.timeline.end(), pictures, loudness(&segue_lab::pcm(&master)))
+    };
+    let ((end, pictures, loud), (bad_end, bad_pictures, bad_loud)) = (spans(&good), spans(&bad));
+    // It may cost the certainty that the rate is constant.
+    assert!((bad_end - end).as_secs_f64().abs() < 0.1, "{bad_end:?}, not {end:?}");
+    assert!(bad_pictures + 2 >= pictures, "{bad_pictures} of {pictures} pictures are left");
+    assert!(bad_loud > 0.9 * loud, "{bad_loud} of {loud}");
+}
+
+fn loudness(samples: &[f32]) -> f64 {
+    samples.iter().map(|sample| f64::from(sample * sample)).sum()
+}
+
+/// A copy of a good source with runs of bytes destroyed between its headers and its index.
 fn damaged(name: &str, directory: &Path) -> PathBuf {
     let whole = segue_lab::source(name);
     let mut bytes = fs::read(&whole).unwrap();
-    let start = bytes.len() / 8;
-    for at in (start..bytes.len()).step_by(40_000) {
-        let end = (at + 60).min(bytes.len());
-        bytes[at..end].iter_mut().enumerate().for_each(|(n, byte)| *byte ^= 0x5a ^ n as u8);
+    let (start, end) = (bytes.len() / 8, bytes.len() * 3 / 4);
+    for at in (start..end).step_by(40_000) {
+        bytes[at..at + 60].iter_mut().enumerate().for_each(|(n, byte)| *byte ^= 0x5a ^ n as u8);
     }
     let path = directory.join(whole.file_name().unwrap());
     fs::write(&path, bytes).unwrap();
@@ -134,6 +168,7 @@ fn storage_that_fails_is_transient_wherever_it_fails() {
             span: job.timeline.whole(),
             renditions: vec![0],
             threads: 1,
+            urgent: false,
         };
         let outcome = run(failing(after), &order, &Cancel::default(), &mut |_| Ok(()));
         let class = outcome.as_ref().err().and_then(Error::class);

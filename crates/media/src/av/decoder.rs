@@ -45,6 +45,16 @@ impl Decoder {
         }
     }
 
+    /// Whether pictures that no other refers to are passed over, from the next packet on. Decoders
+    /// that cannot tell decode them.
+    pub(crate) fn skip_unreferenced(&mut self, skip: bool) {
+        use ffi::AVDiscard::{AVDISCARD_DEFAULT, AVDISCARD_NONREF};
+        // SAFETY: the context is open; frame threads take the field over with each packet.
+        unsafe {
+            (*self.context).skip_frame = if skip { AVDISCARD_NONREF } else { AVDISCARD_DEFAULT };
+        }
+    }
+
     /// Feeds a packet (`None`: there are no more) and gives each frame that comes of it to
     /// `on_frame`, which takes what it wants to keep. What cannot be decoded is counted and passed
     /// over, as players do.

@@ -10,10 +10,13 @@ use segue_model::{KeyframeIndex, Time};
 use crate::Error;
 use crate::av::{Input, Packet, SeekTo};
 
-/// Decode times rise; where a container has none, show times step back by a few frames.
+/// Show times step back by a few frames.
 const STEP_BACK: Time = Time::from_secs(2);
 /// No pause in a film is longer.
 const STEP_FORWARD: Time = Time::from_secs(600);
+/// A clock that was set anew goes on for longer; what one damaged timestamp is good for is shorter
+/// (a PES packet may hold ten frames of sound).
+const STEP_BORNE_OUT: Time = Time::from_secs(2);
 
 /// Keyframes of the picture, and the end of every track.
 pub(super) struct Index {
@@ -70,8 +73,10 @@ impl Index {
             if input.seek(SeekTo::Tick(lead, *tick)).is_err() {
                 continue;
             }
+            let mut clocks = Clocks::default();
             while let Some(packet) = input.read()? {
-                if let (Some(pts), false) = (packet.tick(), packet.is_corrupt()) {
+                let Some(pts) = packet.tick().filter(|_| !packet.is_corrupt()) else { continue };
+                if clocks.bear_out(input, &packet)? {
                     self.note_end(packet.stream(), pts, packet.duration());
                 }
             }
@@ -86,14 +91,14 @@ impl Index {
     fn scan(&mut self, input: &mut Input, video: Option<u32>) -> Result<(), Error> {
         self.ends.clear();
         input.seek(SeekTo::Start)?;
-        let (mut found, mut clocks) = (BTreeMap::new(), BTreeMap::new());
+        let (mut found, mut clocks) = (BTreeMap::new(), Clocks::default());
         while let Some(packet) = input.read()? {
             let Some(pts) = packet.tick() else { continue };
             if packet.is_corrupt() && packet.position().is_none() {
                 continue;
             }
-            if let Some(last) = clocks.insert(packet.stream(), packet.dts().unwrap_or(pts)) {
-                check_step(input, &packet, last)?;
+            if !clocks.bear_out(input, &packet)? {
+                continue;
             }
             self.note_end(packet.stream(), pts, packet.duration());
             if Some(packet.stream()) == video && packet.is_keyframe() {
@@ -115,22 +120,43 @@ impl Index {
     }
 }
 
-/// Refuses a source whose clock was set anew in the middle (recordings put one behind the other): on
-/// one axis its parts would lie upon or far from each other.
-fn check_step(input: &Input, packet: &Packet, last: i64) -> Result<(), Error> {
-    let (Some(stream), Some(tick)) = (input.stream(packet.stream()), packet.dts().or(packet.pts()))
-    else {
-        return Ok(());
-    };
-    let [from, to] = [last, tick].map(|tick| Time::from_ticks(tick, stream.time_base()));
-    if to < from - STEP_BACK || to > from + STEP_FORWARD {
-        let (from, to) = (from.as_secs_f64(), to.as_secs_f64());
-        return Err(Error::source(format!(
+/// How far each stream's clock is, as its packets come.
+#[derive(Default)]
+struct Clocks(BTreeMap<u32, Clock>);
+
+struct Clock {
+    /// The last timestamp that was believed.
+    last: Time,
+    /// Those since then that were not: the first and the last.
+    odd: Option<(Time, Time)>,
+}
+
+impl Clocks {
+    /// Whether a packet's timestamp is to be believed. A few that jump are damaged; when they go on
+    /// from there, the clock was set anew in the middle (recordings put one behind the other), and
+    /// on one axis the parts of such a source would lie upon or far from each other: refused.
+    fn bear_out(&mut self, input: &Input, packet: &Packet) -> Result<bool, Error> {
+        let (Some(stream), Some(tick)) = (input.stream(packet.stream()), packet.tick()) else {
+            return Ok(false);
+        };
+        let now = Time::from_ticks(tick, stream.time_base());
+        let jumps = |from: Time| now < from - STEP_BACK || now > from + STEP_FORWARD;
+        let clock = self.0.entry(packet.stream()).or_insert(Clock { last: now, odd: None });
+        if !jumps(clock.last) {
+            *clock = Clock { last: now, odd: None };
+            return Ok(true);
+        }
+        let (first, _) = clock.odd.filter(|(_, before)| !jumps(*before)).unwrap_or((now, now));
+        clock.odd = Some((first, now));
+        if now < first + STEP_BORNE_OUT {
+            return Ok(false);
+        }
+        let (from, to) = (clock.last.as_secs_f64(), first.as_secs_f64());
+        Err(Error::source(format!(
             "its timestamps jump from {from:.1} s to {to:.1} s, as when recordings are put one \
              behind the other: give it one clock first, with `ffmpeg -i FILE -c copy NEW.mkv`"
-        )));
+        )))
     }
-    Ok(())
 }
 
 fn empty(scanned: bool) -> KeyframeIndex {

@@ -17,6 +17,7 @@ mod counted;
 mod order;
 mod packaging;
 mod part;
+mod passed;
 mod pictures;
 mod reader;
 mod rendition;
@@ -32,13 +33,15 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use segue_model::{AudioSettings, Job, SourceFacts, Span, Time, VideoSettings};
 
+pub use counted::Counted;
 pub use order::{Progress, SpanEvent, SpanOrder, SpanReport};
+pub use window::lead_in;
 
 use crate::av::Packet;
 use crate::{ByteSource, Cancel, Error};
 use assembler::{Assembler, Line};
-use counted::Counted;
 use part::Part;
+use passed::Passed;
 use pictures::{Picture, Pictures};
 use reader::{From, Reader};
 use rendition::Encoding;
@@ -69,7 +72,11 @@ pub fn run(
     crate::av::log::forget();
     let plan = Plan::of(order)?;
     let counts = Counts::default();
-    let source = Counted::new(source, counts.bytes.clone());
+    let bytes = counts.bytes.clone();
+    let source = Counted::new(source, move |read| {
+        bytes.store(read, Ordering::Relaxed);
+        Ok(())
+    });
     Pipeline { order, plan, counts }.run(source, cancel, on_event)
 }
 
@@ -218,7 +225,7 @@ impl<'a> Pipeline<'a> {
         let pictures = match job.facts.video.as_ref().filter(|_| plan.has_video) {
             Some(facts) => {
                 let entry = reader.entry();
-                Some(Pictures::open(reader.input(), job, facts, span, entry, order.threads)?)
+                Some(Pictures::open(reader.input(), order, facts, entry)?)
             }
             None => None,
         };
@@ -283,6 +290,7 @@ impl<'a> Pipeline<'a> {
             Some(Encoding {
                 rendition: *index,
                 video,
+                alone: (order.urgent && !exact).then_some(order.span.first),
                 clock: facts.clock,
                 frame_rate,
                 threads: order.threads,
@@ -301,15 +309,18 @@ impl<'a> Pipeline<'a> {
         let picture_end = self.order.job.timeline.start_of(self.order.span.end);
         let mut sound_end = self.plan.sound_to(self.order.span);
         let video = facts.video.as_ref().map(|video| video.stream);
+        let (mut picture_passed, mut sound_passed) = (Passed::default(), Passed::default());
         while feeds.pictures.as_ref().is_some_and(|p| !p.is_done()) || sound_end.is_some() {
             let Some(packet) = reader.next()? else {
                 feeds.ended = true;
                 break;
             };
             self.counts.packets.fetch_add(1, Ordering::Relaxed);
-            let at = self.packet_time(&packet);
-            let reached = |end: Time| at.is_some_and(|at| at >= end);
-            if Some(packet.stream()) == video {
+            let is_picture = Some(packet.stream()) == video;
+            let passed = if is_picture { &mut picture_passed } else { &mut sound_passed };
+            let passed = passed.note(self.packet_time(&packet));
+            let reached = |end: Time| passed.is_some_and(|at| at >= end);
+            if is_picture {
                 // A track that ended long ago gets no more packets to tell it so.
                 if let Some(end) = sound_end.filter(|end| reached(*end + PATIENCE)) {
                     feeds.sound_is_past(end)?;

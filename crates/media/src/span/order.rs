@@ -15,6 +15,9 @@ pub struct SpanOrder {
     pub renditions: Vec<u32>,
     /// Threads for each decoder and encoder; 0 for as many as the machine has cores.
     pub threads: u32,
+    /// Somebody waits for the first segment: its encoder is not kept waiting for pictures of the
+    /// next, which costs the span one more start of an encoder.
+    pub urgent: bool,
 }
 
 /// What a span says while it runs, in order.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use segue_model::{FrameClock, Job, Orientation, Span, Time, VideoFacts};
+use segue_model::{FrameClock, Orientation, Time, VideoFacts};
 
+use super::order::SpanOrder;
 use super::slots::{Placed, Slots};
 use super::window;
 use crate::Error;
@@ -12,6 +13,9 @@ use crate::error::Blame;
 
 /// A frame that several renditions read.
 pub(super) type Picture = Arc<Frame>;
+
+/// How long before the first picture that is needed all are decoded.
+const DECODER_SETTLES: Time = Time::from_secs(1);
 
 /// Decodes a span's picture once, for all renditions.
 pub(super) struct Pictures<'a> {
@@ -24,23 +28,26 @@ pub(super) struct Pictures<'a> {
     graph: Option<Graph>,
     exact: bool,
     slots: Slots<Picture>,
+    /// The latest picture and its slot, until the next bears it out.
+    latest: Option<(i64, Frame)>,
+    /// The slot of the one before.
     last_slot: Option<i64>,
+    lead_in: LeadIn,
 }
 
 impl<'a> Pictures<'a> {
     /// `entry`: the tick that decoding starts from, see [`super::reader::Reader::entry`].
     pub(super) fn open(
         input: &Input,
-        job: &'a Job,
+        order: &'a SpanOrder,
         facts: &'a VideoFacts,
-        span: Span,
         entry: Option<i64>,
-        threads: u32,
     ) -> Result<Pictures<'a>, Error> {
+        let (job, span) = (&order.job, order.span);
         let stream = input
             .stream(facts.stream)
             .ok_or_else(|| Error::source("the picture's stream is not there any more"))?;
-        let decoder = Decoder::open(&stream.parameters()?, stream.time_base(), threads)
+        let decoder = Decoder::open(&stream.parameters()?, stream.time_base(), order.threads)
             .blame_source(&format!("the picture ({}) cannot be decoded here", facts.codec))?;
         let deinterlace = job
             .recipe
@@ -63,7 +70,9 @@ impl<'a> Pictures<'a> {
                 facts.frame_rate.nominal().recip().unwrap_or(Time::new(1, 25)),
                 window::encoder_pre_roll(job, span),
             ),
+            latest: None,
             last_slot: None,
+            lead_in: LeadIn::until(window::picture_from(job, span), job.facts.start, facts),
         })
     }
 
@@ -88,6 +97,7 @@ impl<'a> Pictures<'a> {
         packet: &Packet,
         place: &mut dyn FnMut(Placed<Picture>) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        self.decoder.skip_unreferenced(self.lead_in.can_skip(packet.pts()));
         self.decode(Some(packet), place)
     }
 
@@ -98,6 +108,9 @@ impl<'a> Pictures<'a> {
         place: &mut dyn FnMut(Placed<Picture>) -> Result<(), Error>,
     ) -> Result<bool, Error> {
         self.decode(None, place)?;
+        if let Some((slot, frame)) = self.latest.take() {
+            self.show(slot, frame, place)?;
+        }
         if let Some(mut graph) = self.graph.take() {
             graph.push(None).blame_worker("the filters failed")?;
             self.drain(&mut graph, place)?;
@@ -119,12 +132,14 @@ impl<'a> Pictures<'a> {
             Ok(())
         };
         self.decoder.decode(packet, keep).blame_worker("the decoder failed")?;
-        frames.into_iter().try_for_each(|frame| self.show(frame, place))
+        frames.into_iter().try_for_each(|frame| self.order(frame, place))
     }
 
-    fn show(
+    /// Keeps pictures whose timestamps rise, as filters want them. One that the next contradicts had
+    /// a wrong timestamp; shown, it would hide everything up to there.
+    fn order(
         &mut self,
-        mut frame: Frame,
+        frame: Frame,
         place: &mut dyn FnMut(Placed<Picture>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let Some(tick) = frame.best_timestamp() else { return Ok(()) };
@@ -133,11 +148,26 @@ impl<'a> Pictures<'a> {
         }
         let time = Time::from_ticks(tick, self.facts.time_base) - self.start;
         let slot = self.facts.clock.slot_of(time);
-        // Filters want rising timestamps; two frames in one slot would be one anyway.
-        if self.last_slot.is_some_and(|last| slot <= last) {
+        let is_late = self.last_slot.is_some_and(|last| slot <= last);
+        // Two frames in one slot would be one anyway.
+        if is_late || self.latest.as_ref().is_some_and(|(latest, _)| slot == *latest) {
             return Ok(());
         }
-        self.last_slot = Some(slot);
+        match self.latest.replace((slot, frame)) {
+            Some((before, frame)) if before < slot => {
+                self.last_slot = Some(before);
+                self.show(before, frame, place)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn show(
+        &mut self,
+        slot: i64,
+        mut frame: Frame,
+        place: &mut dyn FnMut(Placed<Picture>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         frame.set_pts(slot);
         let Some(filters) = self.filters.clone() else { return self.put(slot, frame, place) };
         // The picture may change its size or format in the middle: filters start anew.
@@ -192,6 +222,34 @@ impl<'a> Pictures<'a> {
     }
 }
 
+/// Pictures between the keyframe that decoding starts from and the first that is needed.
+///
+/// Those that no other picture refers to need not be decoded, but for the last before the first that
+/// is needed, which may be held at a boundary.
+struct LeadIn {
+    /// The tick of the first picture that is needed.
+    end: i64,
+    /// Skipping ends here: decoders learn from what they decode in how far pictures are reordered.
+    skip_end: i64,
+    /// The latest picture seen that is not after `end`.
+    latest: Option<i64>,
+}
+
+impl LeadIn {
+    fn until(from: Time, start: Time, facts: &VideoFacts) -> LeadIn {
+        let tick = |time: Time| ((time + start) / facts.time_base).floor();
+        LeadIn { end: tick(from), skip_end: tick(from - DECODER_SETTLES), latest: None }
+    }
+
+    /// Whether the picture of a packet, if none refers to it, is of no use. `pts`: its tick.
+    fn can_skip(&mut self, pts: Option<i64>) -> bool {
+        let Some(pts) = pts.filter(|pts| *pts <= self.end) else { return false };
+        let superseded = self.latest.is_some_and(|latest| pts < latest);
+        self.latest = self.latest.max(Some(pts));
+        superseded && pts < self.skip_end
+    }
+}
+
 fn slot_length(clock: &FrameClock) -> Time {
     clock.rate.recip().unwrap_or(Time::new(1, 240))
 }
@@ -213,4 +271,37 @@ fn filters(deinterlace: bool, orientation: Orientation) -> Option<String> {
         _ => &[],
     });
     (!chain.is_empty()).then(|| chain.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decoding order of showing times, skipped or not; the first that is needed is shown at 100.
+    fn skipped(shown: &[i64]) -> Vec<bool> {
+        let mut lead_in = LeadIn { end: 100, skip_end: 90, latest: None };
+        shown.iter().map(|pts| lead_in.can_skip(Some(*pts))).collect()
+    }
+
+    #[test]
+    fn pictures_that_others_follow_before_the_span_are_skipped() {
+        assert_eq!(skipped(&[0, 40, 20, 10, 30]), [false, false, true, true, true]);
+    }
+
+    #[test]
+    fn the_last_picture_before_the_span_is_decoded_as_it_may_be_held() {
+        // Nothing is shown between 60 and what comes long after the boundary.
+        assert_eq!(skipped(&[0, 300, 40, 20, 60]), [false, false, false, true, false]);
+    }
+
+    #[test]
+    fn pictures_right_before_the_span_are_decoded_as_decoders_learn_from_them() {
+        assert_eq!(skipped(&[50, 98, 95, 91, 80]), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn pictures_of_the_span_or_without_a_time_are_decoded() {
+        assert_eq!(skipped(&[100, 140, 120, 101]), [false; 4]);
+        assert!(!LeadIn { end: 100, skip_end: 90, latest: Some(80) }.can_skip(None));
+    }
 }

@@ -2,8 +2,9 @@
 //!
 //! An encoder works through the whole span, with an IDR at each boundary, after settling on a few
 //! pictures before it: one that begins with each segment spends its bits worse than players let pass
-//! (benches/README.md). Under the exact recipe each segment has an encoder of its own, as its bytes
-//! must not depend on the span; those are single-threaded, and work side by side.
+//! (benches/README.md). A segment that somebody waits for has an encoder to itself, which gives it
+//! out at its end and not when it has seen the next. Under the exact recipe each segment has one, as
+//! its bytes must not depend on the span; those are single-threaded, and work side by side.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,7 @@ use segue_model::{FrameClock, Time, VideoSettings};
 use super::part::{Part, VideoPart};
 use super::pictures::Picture;
 use super::slots::Placed;
+use super::window::ENCODER_FRAMES;
 use crate::Error;
 use crate::av::{EncodedPacket, Frame, Graph, VideoEncoder, VideoEncoderSettings};
 use crate::contract;
@@ -30,6 +32,8 @@ pub(super) struct Encoding<'a> {
     pub(super) frame_rate: Time,
     pub(super) threads: u32,
     pub(super) exact: bool,
+    /// A segment that has an encoder to itself though the recipe is not exact.
+    pub(super) alone: Option<u32>,
     /// Encoders at work at once.
     pub(super) segments_at_once: usize,
     /// Frames that may wait for each: all of a segment's, where encoders work side by side.
@@ -48,6 +52,8 @@ pub(super) fn run<'scope, 'env>(
     let mut scaler = Scaler { encoding, graph: None };
     let mut current: Option<SyncSender<ToEncoder>> = None;
     let mut busy: Vec<ScopedJoinHandle<'scope, Result<(), Error>>> = Vec::new();
+    // What the encoder after the one that is alone settles on.
+    let mut settling = VecDeque::with_capacity(ENCODER_FRAMES);
     for placed in pictures {
         let (segment, slot, frame) = match placed {
             Placed::Before { slot, frame } => (None, slot, frame),
@@ -58,26 +64,36 @@ pub(super) fn run<'scope, 'env>(
                 if matches!(told, Some(Err(_))) {
                     break;
                 }
-                if encoding.exact {
+                if encoding.exact || encoding.alone == Some(segment) {
                     current = None;
                 }
                 continue;
             }
         };
+        let mut scaled = scaler.scale(&frame)?;
+        scaled.set_pts(slot);
+        let mut frames = Vec::new();
         if current.is_none() {
             if busy.len() >= encoding.segments_at_once.max(1) {
                 finish(busy.remove(0))?;
             }
-            let (sender, frames) = sync_channel(encoding.waiting);
+            let (sender, inbox) = sync_channel(encoding.waiting);
             let parts = parts.clone();
-            busy.push(scope.spawn(move || encode(encoding, &frames, &parts)));
+            busy.push(scope.spawn(move || encode(encoding, &inbox, &parts)));
             current = Some(sender);
+            frames.extend(settling.drain(..));
         }
-        let mut scaled = scaler.scale(&frame)?;
-        scaled.set_pts(slot);
-        let frame = ToEncoder::Frame { segment, slot, frame: scaled };
+        if segment.is_some() && segment == encoding.alone {
+            if settling.len() == ENCODER_FRAMES {
+                settling.pop_front();
+            }
+            let frame = scaled.share().blame_worker("out of memory")?;
+            settling.push_back(ToEncoder::Frame { segment: None, slot, frame });
+        }
+        frames.push(ToEncoder::Frame { segment, slot, frame: scaled });
         // An encoder that is gone says why when it is joined.
-        if current.as_ref().is_some_and(|sender| sender.send(frame).is_err()) {
+        let mut sent = frames.into_iter().map(|it| current.as_ref().map(|to| to.send(it)));
+        if sent.any(|sent| matches!(sent, Some(Err(_)))) {
             break;
         }
     }

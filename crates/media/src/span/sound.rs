@@ -1,7 +1,9 @@
 //! Packets of one sound track into encoded segments.
 //!
-//! Each segment is made from its own window (see [`SoundWindow`]) with a decoder, resampler and
-//! encoder of its own, so that it comes out alike in whichever span it is made.
+//! Each segment's samples come from its own window (see [`SoundWindow`]) with a decoder and resampler
+//! of its own, so that they are alike in whichever span it is made. An encoder works through the
+//! whole span, as libav's AAC goes on settling for seconds (benches/README.md); under the exact
+//! recipe each segment has one of its own, as its bytes must not depend on the span.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use segue_model::{AudioFacts, AudioSettings, Job, Span, Time};
 
 use super::part::{Part, SoundPart};
+use super::passed::Passed;
 use super::window::SoundWindow;
 use crate::Error;
 use crate::av::{AudioEncoder, Decoder, EncodedPacket, Frame, Packet, Parameters, Resampler};
@@ -43,15 +46,21 @@ impl Sound<'_> {
         packets: &Receiver<ToSound>,
         parts: &SyncSender<Part>,
     ) -> Result<u64, Error> {
-        let mut waiting = VecDeque::new();
+        let mut waiting = Vec::new();
         let mut next = span.first;
         let mut damaged = 0;
-        let mut make = |next: &mut u32, waiting: &mut VecDeque<Packet>| {
+        let mut voice = None;
+        let mut make = |next: &mut u32, waiting: &mut Vec<Packet>| {
             let window = self.window(*next);
-            while waiting.front().is_some_and(|packet| self.ends_by(packet, window.decode_from)) {
-                waiting.pop_front();
+            waiting.retain(|packet| !self.ends_by(packet, window.decode_from));
+            let planes = self.samples(&window, waiting, &mut damaged)?;
+            if self.job.recipe.exact || voice.is_none() {
+                voice = Some(Voice::open(self, &window)?);
             }
-            let (packets, parameters) = self.segment(&window, waiting, &mut damaged)?;
+            let voice = voice.as_mut().expect("an encoder was just opened");
+            let packets = voice.encode(&planes, &window, self.encoded)?;
+            let parameters =
+                voice.encoder.parameters().blame_worker("the encoder has no header")?;
             let part = SoundPart {
                 track: self.track,
                 segment: *next,
@@ -62,12 +71,13 @@ impl Sound<'_> {
             *next += 1;
             parts.send(Part::Sound(part)).map_err(|_| Error::Cancelled)
         };
+        let mut passed = Passed::default();
         for message in packets {
             let reached = match message {
                 ToSound::Packet(packet) => {
                     let at = packet.tick().map(|tick| self.on_axis(tick));
-                    waiting.push_back(packet);
-                    at
+                    waiting.push(packet);
+                    passed.note(at)
                 }
                 ToSound::Past(time) => Some(time),
             };
@@ -95,26 +105,24 @@ impl Sound<'_> {
             .is_none_or(|tick| self.on_axis(tick.saturating_add(packet.duration())) <= time)
     }
 
-    /// Encodes one segment from the packets of its window.
-    fn segment(
+    /// The samples of one segment's window, at the encoder's rate.
+    fn samples(
         &self,
         window: &SoundWindow,
-        packets: &VecDeque<Packet>,
+        packets: &[Packet],
         damaged: &mut u64,
-    ) -> Result<(Vec<EncodedPacket>, Parameters), Error> {
+    ) -> Result<Vec<Vec<f32>>, Error> {
         let mut canvas = Canvas::new(self.settings.channels, window);
         let mut decoder = Decoder::open(&self.parameters, self.facts.time_base, 1)
             .blame_source(&format!("the sound ({}) cannot be decoded here", self.facts.codec))?;
         let inside = packets.iter().filter(|packet| {
-            !self.ends_by(packet, window.decode_from)
-                && packet.tick().is_some_and(|tick| self.on_axis(tick) < window.decode_to)
+            packet.tick().is_some_and(|tick| self.on_axis(tick) < window.decode_to)
         });
         for packet in inside.map(Some).chain([None]) {
             decoder.decode(packet, |frame: &mut Frame| self.draw(frame, &mut canvas))?;
         }
         *damaged += decoder.damaged;
-        let planes = self.resample(canvas.planes, window)?;
-        self.encode(&planes, window)
+        self.resample(canvas.planes, window)
     }
 
     /// Puts a decoded frame where its samples belong.
@@ -172,21 +180,38 @@ impl Sound<'_> {
         let planes: Vec<&[f32]> = planes.iter().map(Vec::as_slice).collect();
         resampler.convert_planes(&planes, room).blame_worker("the sound cannot be resampled")
     }
+}
 
+/// An encoder at work, and how far it is.
+struct Voice {
+    encoder: AudioEncoder,
+    channels: u32,
+    /// The frame it takes next.
+    next: i64,
+    /// What came out and is not in a segment yet.
+    packets: VecDeque<EncodedPacket>,
+}
+
+impl Voice {
+    /// An encoder that begins with `window`'s first frame.
+    fn open(sound: &Sound<'_>, window: &SoundWindow) -> Result<Voice, Error> {
+        let encoder = AudioEncoder::open(sound.settings, sound.job.recipe.exact)
+            .blame_worker("the AAC encoder cannot be opened with these settings")?;
+        let (channels, next) = (sound.settings.channels, window.frames.0);
+        Ok(Voice { encoder, channels, next, packets: VecDeque::new() })
+    }
+
+    /// Encodes what `window` holds and was not encoded yet; gives back the packets of its segment.
     fn encode(
-        &self,
+        &mut self,
         planes: &[Vec<f32>],
         window: &SoundWindow,
-    ) -> Result<(Vec<EncodedPacket>, Parameters), Error> {
-        let mut encoder = AudioEncoder::open(self.settings, self.job.recipe.exact)
-            .blame_worker("the AAC encoder cannot be opened with these settings")?;
-        let parameters = encoder.parameters().blame_worker("the encoder has no header")?;
-        let size = encoder.frame_size();
+        encoded: &AtomicU64,
+    ) -> Result<Vec<EncodedPacket>, Error> {
+        let size = self.encoder.frame_size();
         let silence = vec![0f32; size];
-        let (first, end) = window.packets;
-        let mut kept = Vec::new();
-        for frame in window.frames.0..window.frames.1 {
-            let at = frame * size as i64 - window.resampled_from;
+        while self.next < window.frames.1 {
+            let at = self.next * size as i64 - window.resampled_from;
             let plane = |plane: &'_ Vec<f32>| -> Vec<f32> {
                 let from = usize::try_from(at).unwrap_or(0).min(plane.len());
                 let mut samples = plane[from..(from + size).min(plane.len())].to_vec();
@@ -195,30 +220,31 @@ impl Sound<'_> {
             };
             let samples: Vec<Vec<f32>> = planes.iter().map(plane).collect();
             let slices: Vec<&[f32]> = if samples.is_empty() {
-                vec![&silence; self.settings.channels as usize]
+                vec![&silence; self.channels as usize]
             } else {
                 samples.iter().map(Vec::as_slice).collect()
             };
-            let packets = encoder.encode(&slices, frame * size as i64);
-            for packet in packets.blame_worker("the AAC encoder failed")? {
-                self.encoded.fetch_add(1, Ordering::Relaxed);
-                let index = packet.pts.div_euclid(size as i64);
-                if (first..end).contains(&index) {
-                    let duration = size as i64;
-                    kept.push(EncodedPacket {
-                        dts: packet.pts,
-                        duration,
-                        keyframe: true,
-                        ..packet
-                    });
-                }
+            let packets = self.encoder.encode(&slices, self.next * size as i64);
+            let packets = packets.blame_worker("the AAC encoder failed")?;
+            encoded.fetch_add(packets.len() as u64, Ordering::Relaxed);
+            self.packets.extend(packets);
+            self.next += 1;
+        }
+        let (first, end) = window.packets;
+        let index = |packet: &EncodedPacket| packet.pts.div_euclid(size as i64);
+        let mut kept = Vec::new();
+        while let Some(packet) = self.packets.pop_front_if(|packet| index(packet) < end) {
+            // What comes before the span only lets the encoder settle.
+            if index(&packet) >= first {
+                let duration = size as i64;
+                kept.push(EncodedPacket { dts: packet.pts, duration, keyframe: true, ..packet });
             }
         }
         let missing = (end - first).max(0) as usize - kept.len();
         if missing > 0 {
             return Err(Error::worker(format!("the AAC encoder left out {missing} packets")));
         }
-        Ok((kept, parameters))
+        Ok(kept)
     }
 }
 

@@ -13,15 +13,16 @@ const DEINTERLACER_FRAMES: i64 = 6;
 
 /// Pictures an encoder is given before the first it keeps. An encoder that begins with the segment
 /// knows nothing of what it will have to predict, and spends its buffer badly: the first pictures
-/// were up to 2.5 dB worse on real footage, and within 1 dB with these in spans of five segments (see benches/README.md).
-const ENCODER_FRAMES: i64 = 12;
+/// were up to 2.5 dB worse on real footage, and within 1 dB with these in spans of five segments
+/// (see benches/README.md).
+pub(super) const ENCODER_FRAMES: usize = 12;
 
 /// How much picture before a span encoders settle on. None under the exact recipe, whose encoders
 /// begin with each segment, and none before the film.
 pub(super) fn encoder_pre_roll(job: &Job, span: Span) -> Time {
     match &job.facts.video {
         Some(video) if !job.recipe.exact && span.first > 0 => {
-            Time::from_secs(ENCODER_FRAMES) / video.frame_rate.nominal()
+            Time::from_secs(ENCODER_FRAMES as i64) / video.frame_rate.nominal()
         }
         _ => Time::ZERO,
     }
@@ -38,6 +39,17 @@ pub(super) fn picture_from(job: &Job, span: Span) -> Time {
         }
         _ => start,
     }
+}
+
+/// How much film must be decoded and thrown away before segment `index` can be made first of a span.
+pub fn lead_in(job: &Job, index: u32) -> Time {
+    let Some(video) = &job.facts.video else { return Time::ZERO };
+    let from = picture_from(job, Span { first: index, end: index + 1 });
+    let tick = ((from + job.facts.start) / video.time_base).floor();
+    let keyframes = &video.keyframes;
+    let entry = keyframes.at_or_before(tick).and_then(|at| keyframes.ticks.get(at));
+    let entry = entry.map(|tick| Time::from_ticks(*tick, video.time_base) - job.facts.start);
+    job.timeline.start_of(index) - entry.unwrap_or(Time::ZERO)
 }
 
 /// The sound that one segment of one track depends on. Packets and frames are numbered from job

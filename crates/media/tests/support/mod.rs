@@ -56,9 +56,15 @@ pub struct Made {
 /// Runs one span of all renditions into `made`.
 pub fn run_span(path: &Path, job: &Job, span: Span, made: &mut Made) -> Result<(), Error> {
     let renditions = (0..job.recipe.renditions.len() as u32).collect();
-    let order = SpanOrder { job: job.clone(), span, renditions, threads: 2 };
+    let order = SpanOrder { job: job.clone(), span, renditions, threads: 2, urgent: false };
+    run_order(path, &order, made)
+}
+
+/// Runs what is ordered into `made`.
+pub fn run_order(path: &Path, order: &SpanOrder, made: &mut Made) -> Result<(), Error> {
     let Made { inits, segments, .. } = made;
-    let report = run(open(path), &order, &Cancel::default(), &mut |event| {
+    let span = order.span;
+    let report = run(open(path), order, &Cancel::default(), &mut |event| {
         match event {
             SpanEvent::Progress(_) => {}
             SpanEvent::Init { rendition, bytes } => {
