@@ -90,7 +90,7 @@ pub fn write_span(path: &Path, order: &SpanOrder, directory: &Path) -> anyhow::R
                     None => return Ok(()),
                 }
             }
-            SpanEvent::Segment { id, bytes } => {
+            SpanEvent::Segment { id, bytes, .. } => {
                 let rendition = &job.recipe.renditions[id.rendition as usize];
                 (keys::segment(job.recipe.packaging, rendition, id.index), bytes)
             }

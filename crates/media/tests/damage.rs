@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use segue_media::span::{SpanOrder, run};
+use segue_media::span::{SpanEvent, SpanOrder, run};
 use segue_media::{ByteSource, Cancel, Error, FileSource, describe};
 use segue_model::{FailureClass, Packaging, Span, Time};
 use support::{Made, facts, job, make, open, quick, run_span, scattered, write};
@@ -118,6 +118,29 @@ fn damage_in_the_middle_is_counted_and_every_segment_is_made() {
         let output = TempDir::new().unwrap();
         assert_eq!(segue_lab::complaints(write(&job, &made, output.path())), "", "{name}");
     }
+}
+
+#[test]
+fn what_is_damaged_in_a_segment_is_told_with_it() {
+    let directory = TempDir::new().unwrap();
+    let path = damaged("h264-aac-mkv", directory.path());
+    let job = job(&path, &quick(Packaging::MpegTs));
+    let order = SpanOrder {
+        span: job.timeline.whole(),
+        renditions: vec![0],
+        threads: 1,
+        urgent: false,
+        job: job.clone(),
+    };
+    let mut told = Vec::new();
+    let report = run(open(&path), &order, &Cancel::default(), &mut |event| {
+        if let SpanEvent::Segment { damaged, .. } = event {
+            told.push(damaged);
+        }
+        Ok(())
+    });
+    assert!(told.is_sorted() && told.last() > Some(&0), "{told:?}");
+    assert_eq!(told.last(), Some(&report.unwrap().damaged));
 }
 
 #[test]

@@ -3,11 +3,12 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use segue_media::span::{SpanEvent, SpanOrder, run};
 use segue_media::{Cancel, Error};
 use segue_model::{AudioRequest, BoundaryRule, Job, JobRequest, Packaging, SegmentId, Span, Time};
-use support::{Made, job, make, open, quick, run_span, scattered, write};
+use support::{Made, job, make, open, quick, run_order, run_span, scattered, write};
 use tempfile::TempDir;
 
 const PACKAGINGS: [Packaging; 2] = [Packaging::MpegTs, Packaging::Fmp4];
@@ -53,7 +54,47 @@ fn the_normal_recipe_gives_the_same_frames_timestamps_and_init_in_any_spans() {
         assert_eq!(frames(&one), frames(&many), "{name}");
         let directory = TempDir::new().unwrap();
         assert_eq!(segue_lab::complaints(write(&job, &many, directory.path())), "", "{name}");
+        let urgent = make_urgently(&path, &job);
+        assert_eq!(one.inits, urgent.inits, "{name}");
+        assert_eq!(timing(&one, &job), timing(&urgent, &job), "{name}");
+        assert_eq!(segue_lab::complaints(write(&job, &urgent, directory.path())), "", "{name}");
     }
+}
+
+/// In spans of three segments, of which the first is waited for.
+fn make_urgently(path: &Path, job: &Job) -> Made {
+    let mut made = Made::default();
+    for span in scattered(job, 3) {
+        let renditions = (0..job.recipe.renditions.len() as u32).collect();
+        let order = SpanOrder { job: job.clone(), span, renditions, threads: 2, urgent: true };
+        run_order(path, &order, &mut made).unwrap();
+    }
+    made
+}
+
+#[test]
+fn a_segment_that_is_waited_for_does_not_wait_for_pictures_of_the_next() {
+    let path = segue_lab::source("h264-aac-mkv");
+    // Looks ten pictures ahead; ultrafast does not.
+    let request = JobRequest { preset: "veryfast".into(), ..quick(Packaging::MpegTs) };
+    let job = job(&path, &JobRequest { audio: None, ..request });
+    let order = SpanOrder {
+        job: job.clone(),
+        span: job.timeline.whole(),
+        renditions: vec![0],
+        threads: 1,
+        urgent: true,
+    };
+    let first_of = |order: &SpanOrder| {
+        let mut made = Made::default();
+        run_order(&path, order, &mut made).unwrap();
+        made.segments.remove(&SegmentId { rendition: 0, index: 0 }).unwrap()
+    };
+    // Its encoder saw nothing of what follows.
+    let alone = first_of(&SpanOrder { span: single(0), urgent: false, ..order.clone() });
+    assert!(first_of(&order) == alone, "its encoder saw what follows");
+    let patient = first_of(&SpanOrder { urgent: false, ..order });
+    assert!(patient != alone, "looking ahead made no difference, so nothing was tested");
 }
 
 /// Decode times of the picture, in playing order, as libav reads them.
@@ -117,14 +158,16 @@ fn sound_is_as_true_at_joins_as_elsewhere() {
         ..quick(Packaging::Fmp4)
     };
     let job = job(&path, &request);
-    let made = make(&path, &job, &scattered(&job, 1));
-    let directory = TempDir::new().unwrap();
-    write(&job, &made, directory.path());
-    let ours = segue_lab::pcm(directory.path().join("audio/index.m3u8"));
-    let (at_joins, elsewhere) = sound_errors(&segue_lab::pcm(&path), &ours, &job);
-    // A join that is cut without its window is off by .2 and more.
-    assert!(at_joins < 0.07, "{at_joins} at joins, {elsewhere} elsewhere");
-    assert!(elsewhere < 0.07, "{elsewhere}");
+    for length in [1, 2, job.timeline.segments()] {
+        let made = make(&path, &job, &scattered(&job, length));
+        let directory = TempDir::new().unwrap();
+        write(&job, &made, directory.path());
+        let ours = segue_lab::pcm(directory.path().join("audio/index.m3u8"));
+        let (at_joins, elsewhere) = sound_errors(&segue_lab::pcm(&path), &ours, &job);
+        // A join that is cut without its window is off by .2 and more.
+        assert!(at_joins < 0.07, "{at_joins} at joins, {elsewhere} elsewhere, spans of {length}");
+        assert!(elsewhere < 0.07, "{elsewhere}, spans of {length}");
+    }
 }
 
 #[test]
@@ -143,10 +186,11 @@ fn renditions_share_one_decode_and_can_be_made_alone() {
             span: single(1),
             renditions: vec![rendition],
             threads: 1,
+            urgent: false,
         };
         let mut alone = BTreeMap::new();
         run(open(&path), &order, &Cancel::default(), &mut |event| {
-            if let SpanEvent::Segment { id, bytes } = event {
+            if let SpanEvent::Segment { id, bytes, .. } = event {
                 alone.insert(id, bytes);
             }
             Ok(())
@@ -173,32 +217,53 @@ fn boundaries_on_keyframes_are_kept() {
 #[test]
 fn cancelling_stops_a_span_without_a_segment_half_made() {
     let path = segue_lab::source("h264-aac-mkv");
-    let job = job(&path, &quick(Packaging::MpegTs));
+    let segment = Time::new(1, 2);
+    let request = JobRequest {
+        boundaries: BoundaryRule::Grid { segment },
+        // Sound that comes late would let the picture run ahead without a bound.
+        audio: None,
+        exact: true,
+        ..quick(Packaging::MpegTs)
+    };
+    let job = job(&path, &request);
     let whole = make(&path, &job, &[job.timeline.whole()]);
-    let order =
-        SpanOrder { span: job.timeline.whole(), renditions: vec![0], threads: 1, job: job.clone() };
+    // Far more segments than can be on their way when the first is given out: one there, four
+    // between encoders and assembler, two in encoders, and frames for less than another.
+    assert_eq!(whole.segments.len(), 17);
+    let order = SpanOrder {
+        span: job.timeline.whole(),
+        renditions: vec![0],
+        threads: 1,
+        urgent: false,
+        job: job.clone(),
+    };
     let cancel = Cancel::default();
-    let mut made = Vec::new();
+    let mut made = BTreeMap::new();
     let outcome = run(open(&path), &order, &cancel, &mut |event| {
-        if let SpanEvent::Segment { id, .. } = event {
-            made.push(id);
+        if let SpanEvent::Segment { id, bytes, .. } = event {
+            made.insert(id, bytes);
             cancel.cancel();
         }
         Ok(())
     });
+    assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
     // Those on their way when it was called off may still come, whole.
-    if made.len() < whole.segments.len() {
-        assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
-    }
-    assert!(made.windows(2).all(|pair| pair[0] < pair[1]));
+    assert!((1..17).contains(&made.len()), "{}", made.len());
+    let first_of_whole: Vec<_> = whole.segments.iter().take(made.len()).collect();
+    assert!(made.iter().eq(first_of_whole), "a segment is not what it would have been");
 }
 
 #[test]
 fn an_error_of_the_receiver_ends_the_span() {
     let path = segue_lab::source("h264-aac-mkv");
     let job = job(&path, &quick(Packaging::MpegTs));
-    let order =
-        SpanOrder { span: job.timeline.whole(), renditions: vec![0], threads: 1, job: job.clone() };
+    let order = SpanOrder {
+        span: job.timeline.whole(),
+        renditions: vec![0],
+        threads: 1,
+        urgent: false,
+        job: job.clone(),
+    };
     let outcome = run(open(&path), &order, &Cancel::default(), &mut |event| match event {
         SpanEvent::Segment { .. } => Err(std::io::Error::other("the pipe is closed")),
         _ => Ok(()),
@@ -216,7 +281,7 @@ fn an_order_for_what_does_not_exist_is_refused() {
         (Span { first: 2, end: 2 }, vec![0]),
         (single(0), vec![7]),
     ] {
-        let order = SpanOrder { job: job.clone(), span, renditions, threads: 1 };
+        let order = SpanOrder { job: job.clone(), span, renditions, threads: 1, urgent: false };
         let outcome = run(open(&path), &order, &Cancel::default(), &mut |_| Ok(()));
         assert!(matches!(outcome, Err(Error::Worker { .. })), "{outcome:?}");
     }

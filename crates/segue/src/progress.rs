@@ -109,7 +109,8 @@ pub struct Summary<'a> {
     pub speed: Option<f64>,
     /// Span processes that died on the way.
     pub deaths: u64,
-    /// Frames and packets that decoders complained about; those between two spans may count twice.
+    /// Frames and packets that decoders complained about, in this run or those before it; those
+    /// between two spans may count twice.
     pub damaged: u64,
     /// How many seconds at the end are a held picture and silence, as the source ended early.
     pub short_by: Option<f64>,

@@ -5,6 +5,7 @@ mod support;
 use std::path::Path;
 
 use rustix::process::{Signal, kill_process};
+use serde_json::Value;
 use support::{
     Run, Watched, assert_nothing_unfinished, contents, film, names, pid, run, transcode,
 };
@@ -58,8 +59,7 @@ fn kill_some(mut run: Run) {
 fn a_process_that_hangs_is_killed_and_its_segments_go_to_another() {
     let scratch = tempdir().unwrap();
     let directory = scratch.path().join("out");
-    let mut command = transcode(&film(), &directory);
-    let mut run = Run::start(command.env("SEGUE_TEST_PATIENCE_MS", "4000"));
+    let mut run = Run::start(transcode(&film(), &directory).args(["--patience", "4"]));
     let stopped = run.process();
     kill_process(stopped, Signal::STOP).unwrap();
     let died = run.until("process_died");
@@ -73,8 +73,7 @@ fn a_segment_that_ends_every_process_ends_the_job_and_is_named() {
     let scratch = tempdir().unwrap();
     let directory = scratch.path().join("out");
     let mut command = transcode(&film(), &directory);
-    command.args(["--jobs", "1"]).env("SEGUE_TEST_PATIENCE_MS", "1000");
-    let mut run = Run::start(&mut command);
+    let mut run = Run::start(command.args(["--jobs", "1", "--patience", "1"]));
     for _ in 0..3 {
         kill_process(run.process(), Signal::STOP).unwrap();
     }
@@ -154,6 +153,46 @@ fn a_finished_directory_is_left_alone() {
     assert_eq!(code, Some(0), "{errors}");
     assert!(output.contains("finished already"), "{output}");
     assert_eq!(contents(&directory), before);
+}
+
+/// What the closing words of a run say of the source's losses.
+fn losses(events: &[Value]) -> [Value; 3] {
+    let done = events.last().unwrap();
+    assert_eq!(done["event"], "done");
+    ["damaged", "short_by", "claimed"].map(|name| done[name].clone())
+}
+
+#[test]
+fn what_a_cut_off_film_lacks_is_told_by_every_run_though_only_an_interrupted_one_saw_it() {
+    let input = segue_lab::bad_source("truncated-mp4");
+    let scratch = tempdir().unwrap();
+    let (whole, resumed) = (scratch.path().join("whole"), scratch.path().join("resumed"));
+    let all = losses(&Run::start(&mut transcode(&input, &whole)).succeed());
+    let [damaged, _, claimed] = &all;
+    assert!(damaged.as_u64().unwrap() > 0 && claimed.is_number(), "{all:?}");
+
+    let mut interrupted = Run::start(&mut transcode(&input, &resumed));
+    // The front of the film stays with this one, so that it is not finished.
+    kill_process(interrupted.process(), Signal::STOP).unwrap();
+    let last = interrupted.until("job")["segments"].as_u64().unwrap() - 1;
+    while interrupted.until("segment")["index"] != last {}
+    interrupted.signal(Signal::INT);
+    let (status, errors) = interrupted.finish();
+    assert_eq!(status.code(), Some(130), "{errors}");
+
+    let events = Run::start(&mut transcode(&input, &resumed)).succeed();
+    let made: Vec<_> = events.iter().filter(|event| event["event"] == "segment").collect();
+    assert!(!made.is_empty(), "nothing was left to make");
+    assert!(made.iter().all(|event| event["index"] != last), "the end was made again");
+    assert_eq!(losses(&events), all);
+
+    let events = Run::start(&mut transcode(&input, &resumed)).succeed();
+    assert_eq!(events.last().unwrap()["made_now"], 0);
+    assert_eq!(losses(&events), all);
+    let (_, output, _) = run(&mut transcode(&input, &resumed));
+    for words in ["finished already", "damaged frames or packets", "the source is cut off"] {
+        assert!(output.contains(words), "no `{words}` in: {output}");
+    }
 }
 
 #[test]

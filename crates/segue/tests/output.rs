@@ -5,8 +5,8 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use segue::output::{Output, OutputError, stored_job};
-use segue_model::{Job, SegmentId, Span};
+use segue::output::{Output, OutputError, SourceLoss, stored_job};
+use segue_model::{Job, SegmentId, Span, Time};
 use support::{Run, film, names, transcode};
 use tempfile::{TempDir, tempdir};
 
@@ -35,6 +35,7 @@ fn a_directory_is_kept_by_these_rules() {
     what_is_missing_is_told_in_runs(&scratch.path().join("d"), &job);
     what_made_nothing_leaves_nothing(&scratch.path().join("new/e"), &job);
     what_is_not_of_the_job_is_refused(&scratch.path().join("f"), &job);
+    what_was_lost_in_segments_is_known_as_long_as_they_are_there(&scratch.path().join("g"), &job);
 }
 
 fn the_first_copy_wins(directory: &Path, job: &Job) {
@@ -112,4 +113,19 @@ fn what_is_not_of_the_job_is_refused(directory: &Path, job: &Job) {
         assert!(output.publish(stray, b"").unwrap_err().blames_process());
     }
     assert!(output.publish_init(9, b"").unwrap_err().blames_process());
+}
+
+fn what_was_lost_in_segments_is_known_as_long_as_they_are_there(directory: &Path, job: &Job) {
+    let last = job.timeline.segments() - 1;
+    let loss = SourceLoss { damaged: 2, short_by: Some(Time::new(1, 3)) };
+    let output = open(directory, job);
+    output.note_loss(Span { first: 0, end: 2 }, SourceLoss::default()).unwrap();
+    output.note_loss(Span { first: last, end: last + 1 }, loss).unwrap();
+    assert_eq!(output.loss(), SourceLoss::default());
+    output.publish(id(0, last), b"segment").unwrap();
+    assert_eq!(output.loss(), loss);
+    drop(output);
+    assert_eq!(open(directory, job).loss(), loss);
+    fs::remove_file(directory.join(format!("180p/{last:05}.m4s"))).unwrap();
+    assert_eq!(open(directory, job).loss(), SourceLoss::default());
 }

@@ -52,20 +52,24 @@ impl Encoder {
         unsafe { &mut *self.0 }
     }
 
-    /// Sends a frame (`None`: there are no more) and collects what is ready.
-    fn encode(&mut self, frame: Option<&Frame>) -> Result<Vec<EncodedPacket>, AvError> {
+    /// Sends a frame (`None`: there are no more) and gives each packet that is ready to `on_packet`,
+    /// when it is: at the end, an encoder has seconds of film before it, and works for minutes.
+    fn encode(
+        &mut self,
+        frame: Option<&Frame>,
+        on_packet: &mut dyn FnMut(EncodedPacket),
+    ) -> Result<(), AvError> {
         let raw = frame.map_or(ptr::null(), |frame| frame.0.cast_const());
         // SAFETY: the context is open; the frame is valid or null, which means the end.
         check(unsafe { ffi::avcodec_send_frame(self.0, raw) }, "encode")?;
-        let mut packets = Vec::new();
         let packet = Packet::new();
         loop {
             // SAFETY: the context is open; libav clears the packet first.
             match unsafe { ffi::avcodec_receive_packet(self.0, packet.0) } {
-                AGAIN | END => return Ok(packets),
+                AGAIN | END => return Ok(()),
                 code => check(code, "encode")?,
             };
-            packets.push(EncodedPacket {
+            on_packet(EncodedPacket {
                 pts: packet.raw().pts,
                 dts: packet.raw().dts,
                 duration: packet.raw().duration,
@@ -162,8 +166,14 @@ impl VideoEncoder {
         Ok(VideoEncoder(encoder))
     }
 
-    pub(crate) fn encode(&mut self, frame: Option<&Frame>) -> Result<Vec<EncodedPacket>, AvError> {
-        self.0.encode(frame)
+    /// Encodes a frame (`None`: there are no more) and gives each packet to `on_packet` when it comes
+    /// out.
+    pub(crate) fn encode(
+        &mut self,
+        frame: Option<&Frame>,
+        on_packet: &mut dyn FnMut(EncodedPacket),
+    ) -> Result<(), AvError> {
+        self.0.encode(frame, on_packet)
     }
 
     /// What a muxer must know; its extradata are the parameter sets.
@@ -206,7 +216,7 @@ impl Drop for AudioEncoder {
     fn drop(&mut self) {
         // What lies beyond a segment's window is thrown away; without a flush libav warns of it.
         // A failure here changes nothing that was given out.
-        drop(self.encoder.encode(None));
+        let _ = self.encoder.encode(None, &mut drop);
     }
 }
 
@@ -272,6 +282,8 @@ impl AudioEncoder {
             }
         }
         frame.set_pts(pts);
-        self.encoder.encode(Some(&frame))
+        let mut packets = Vec::new();
+        self.encoder.encode(Some(&frame), &mut |packet| packets.push(packet))?;
+        Ok(packets)
     }
 }

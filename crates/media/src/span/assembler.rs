@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -36,10 +37,17 @@ pub(super) struct Assembler<'a> {
     sound: BTreeMap<(usize, u32), Arc<SoundPart>>,
     /// The init section given out for each line.
     inits: Vec<Option<Vec<u8>>>,
+    /// Frames and packets that decoders complained about.
+    damaged: &'a AtomicU64,
 }
 
 impl<'a> Assembler<'a> {
-    pub(super) fn new(job: &'a Job, span: Span, lines: Vec<Line>) -> Assembler<'a> {
+    pub(super) fn new(
+        job: &'a Job,
+        span: Span,
+        lines: Vec<Line>,
+        damaged: &'a AtomicU64,
+    ) -> Assembler<'a> {
         Assembler {
             job,
             next: vec![span.first; lines.len()],
@@ -48,6 +56,7 @@ impl<'a> Assembler<'a> {
             end: span.end,
             video: BTreeMap::new(),
             sound: BTreeMap::new(),
+            damaged,
         }
     }
 
@@ -105,7 +114,9 @@ impl<'a> Assembler<'a> {
                     self.give_init(at, init, on_event)?;
                 }
                 let id = SegmentId { rendition, index };
-                on_event(SpanEvent::Segment { id, bytes: made.bytes })?;
+                // Counted before the parts that it went into came here.
+                let damaged = self.damaged.load(Ordering::Relaxed);
+                on_event(SpanEvent::Segment { id, bytes: made.bytes, damaged })?;
             }
         }
         let oldest = self.next.iter().min().copied().unwrap_or(self.end);

@@ -162,6 +162,7 @@ struct Counts {
     packets: AtomicU64,
     frames: AtomicU64,
     encoded: AtomicU64,
+    damaged: AtomicU64,
 }
 
 impl Counts {
@@ -200,7 +201,8 @@ impl<'a> Pipeline<'a> {
         on_event: &mut (dyn FnMut(SpanEvent) -> std::io::Result<()> + Send),
     ) -> Result<SpanReport, Error> {
         let Pipeline { order, plan, counts } = self;
-        let assembler = Assembler::new(&order.job, order.span, plan.lines(&order.renditions));
+        let assembler =
+            Assembler::new(&order.job, order.span, plan.lines(&order.renditions), &counts.damaged);
         std::thread::scope(|scope| {
             let (parts, finished) = sync_channel::<Part>(4);
             let progress = || counts.progress();
@@ -225,12 +227,12 @@ impl<'a> Pipeline<'a> {
         let pictures = match job.facts.video.as_ref().filter(|_| plan.has_video) {
             Some(facts) => {
                 let entry = reader.entry();
-                Some(Pictures::open(reader.input(), order, facts, entry)?)
+                Some(Pictures::open(reader.input(), order, facts, entry, &self.counts.damaged)?)
             }
             None => None,
         };
         let mut feeds = Feeds { pictures, renditions: Vec::new(), sound: Vec::new(), ended: false };
-        let mut working: Vec<ScopedJoinHandle<'_, Result<u64, Error>>> = Vec::new();
+        let mut working: Vec<ScopedJoinHandle<'_, Result<(), Error>>> = Vec::new();
         for sound in self.sounds(&reader)? {
             let (sender, packets) = sync_channel(PACKETS_WAITING);
             let parts = parts.clone();
@@ -241,18 +243,17 @@ impl<'a> Pipeline<'a> {
             let (sender, pictures) = sync_channel(PICTURES_WAITING);
             let parts = parts.clone();
             feeds.renditions.push(sender);
-            working.push(
-                scope.spawn(move || rendition::run(scope, encoding, &pictures, &parts).map(|()| 0)),
-            );
+            working.push(scope.spawn(move || rendition::run(scope, encoding, &pictures, &parts)));
         }
         // The assembler ends when nobody can send any more.
         drop(parts);
         let mut made = self.read(&mut reader, feeds);
         for handle in working {
             let result = handle.join().unwrap_or_else(|panic| resume_unwind(panic));
-            made = merge(made, result, |report, damaged| report.damaged += damaged);
+            made = merge(made, result, |_, ()| ());
         }
-        made
+        let damaged = self.counts.damaged.load(Ordering::Relaxed);
+        made.map(|report| SpanReport { damaged, ..report })
     }
 
     fn sounds<'b>(&'b self, reader: &Reader<'_>) -> Result<Vec<Sound<'b>>, Error> {
@@ -263,8 +264,9 @@ impl<'a> Pipeline<'a> {
             let (Some(facts), Some(stream)) = (facts, stream) else {
                 return Err(Error::source(format!("sound stream {} is gone", settings.stream)));
             };
-            let (parameters, encoded) = (stream.parameters()?, &self.counts.encoded);
-            Ok(Sound { job, facts, settings, track, parameters, encoded })
+            let parameters = stream.parameters()?;
+            let Counts { encoded, damaged, .. } = &self.counts;
+            Ok(Sound { job, facts, settings, track, parameters, encoded, damaged })
         };
         self.plan.tracks.iter().enumerate().map(sound).collect()
     }
@@ -371,7 +373,6 @@ impl<'a> Pipeline<'a> {
             ..SpanReport::default()
         };
         if let (Some(pictures), Some(video)) = (&feeds.pictures, &self.order.job.facts.video) {
-            report.damaged += pictures.damaged();
             let frame = video.frame_rate.nominal().recip().unwrap_or(Time::new(1, 25));
             let span_end = self.order.job.timeline.start_of(self.order.span.end);
             let due = span_end.min(video.end);

@@ -38,6 +38,9 @@ pub enum SpanEvent {
         id: SegmentId,
         /// The whole file.
         bytes: Vec<u8>,
+        /// Frames and packets that the decoders complained about until now, in this segment and
+        /// those before it, and as far as they have read ahead.
+        damaged: u64,
     },
 }
 

@@ -1,6 +1,7 @@
 //! Packets of picture into upright, progressive frames in their slots.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use segue_model::{FrameClock, Orientation, Time, VideoFacts};
 
@@ -28,6 +29,8 @@ pub(super) struct Pictures<'a> {
     graph: Option<Graph>,
     exact: bool,
     slots: Slots<Picture>,
+    /// Packets and frames the decoder complained about.
+    damaged: &'a AtomicU64,
     /// The latest picture and its slot, until the next bears it out.
     latest: Option<(i64, Frame)>,
     /// The slot of the one before.
@@ -42,6 +45,7 @@ impl<'a> Pictures<'a> {
         order: &'a SpanOrder,
         facts: &'a VideoFacts,
         entry: Option<i64>,
+        damaged: &'a AtomicU64,
     ) -> Result<Pictures<'a>, Error> {
         let (job, span) = (&order.job, order.span);
         let stream = input
@@ -70,6 +74,7 @@ impl<'a> Pictures<'a> {
                 facts.frame_rate.nominal().recip().unwrap_or(Time::new(1, 25)),
                 window::encoder_pre_roll(job, span),
             ),
+            damaged,
             latest: None,
             last_slot: None,
             lead_in: LeadIn::until(window::picture_from(job, span), job.facts.start, facts),
@@ -79,11 +84,6 @@ impl<'a> Pictures<'a> {
     /// Whether everything the span needs has been given out.
     pub(super) fn is_done(&self) -> bool {
         self.slots.is_done()
-    }
-
-    /// Packets and frames the decoder complained about.
-    pub(super) fn damaged(&self) -> u64 {
-        self.decoder.damaged
     }
 
     /// When the last frame that was decoded begins.
@@ -131,7 +131,9 @@ impl<'a> Pictures<'a> {
             frames.push(frame.take());
             Ok(())
         };
+        let before = self.decoder.damaged;
         self.decoder.decode(packet, keep).blame_worker("the decoder failed")?;
+        self.damaged.fetch_add(self.decoder.damaged - before, Ordering::Relaxed);
         frames.into_iter().try_for_each(|frame| self.order(frame, place))
     }
 

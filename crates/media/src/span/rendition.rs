@@ -127,32 +127,37 @@ fn encode(
     let mut encoder = open(encoding)?;
     let mut cutter = Cutter::default();
     for message in frames {
-        let packets = match message {
+        match message {
             ToEncoder::Frame { segment, slot, mut frame } => {
                 frame.set_intra(segment.is_some_and(|segment| cutter.begin(segment, slot)));
-                encoder.encode(Some(&frame)).blame_worker("the encoder failed")?
+                encode_next(encoding, &mut encoder, Some(&frame), &mut cutter)?;
             }
-            ToEncoder::End { segment, next_slot } => {
-                cutter.end(segment, next_slot);
-                Vec::new()
-            }
-        };
-        for packet in packets {
-            encoding.encoded.fetch_add(1, Ordering::Relaxed);
-            cutter.put(packet);
-            while let Some(open) = cutter.take_passed() {
-                give(encoding, open, &encoder, parts)?;
-            }
+            ToEncoder::End { segment, next_slot } => cutter.end(segment, next_slot),
+        }
+        while let Some(open) = cutter.take_passed() {
+            give(encoding, open, &encoder, parts)?;
         }
     }
-    for packet in encoder.encode(None).blame_worker("the encoder failed")? {
-        encoding.encoded.fetch_add(1, Ordering::Relaxed);
-        cutter.put(packet);
-    }
+    encode_next(encoding, &mut encoder, None, &mut cutter)?;
     while let Some(open) = cutter.open.pop_front() {
         give(encoding, open, &encoder, parts)?;
     }
     Ok(())
+}
+
+/// Encodes a frame (`None`: there are no more) into the segments of `cutter`. Each packet counts when
+/// it comes out: the last of a slow encoder take a minute, and whoever watches must see them come.
+fn encode_next(
+    encoding: Encoding<'_>,
+    encoder: &mut VideoEncoder,
+    frame: Option<&Frame>,
+    cutter: &mut Cutter,
+) -> Result<(), Error> {
+    let mut put = |packet| {
+        encoding.encoded.fetch_add(1, Ordering::Relaxed);
+        cutter.put(packet);
+    };
+    encoder.encode(frame, &mut put).blame_worker("the encoder failed")
 }
 
 fn open(encoding: Encoding<'_>) -> Result<VideoEncoder, Error> {

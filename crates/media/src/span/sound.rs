@@ -35,25 +35,26 @@ pub(super) struct Sound<'a> {
     pub(super) parameters: Parameters,
     /// Packets that came out of encoders.
     pub(super) encoded: &'a AtomicU64,
+    /// Packets and frames that decoders complained about.
+    pub(super) damaged: &'a AtomicU64,
 }
 
 impl Sound<'_> {
     /// Encodes the segments of `span` as soon as their packets are in; the rest once the channel
-    /// closes. Gives back how many packets and frames were damaged.
+    /// closes.
     pub(super) fn run(
         &self,
         span: Span,
         packets: &Receiver<ToSound>,
         parts: &SyncSender<Part>,
-    ) -> Result<u64, Error> {
+    ) -> Result<(), Error> {
         let mut waiting = Vec::new();
         let mut next = span.first;
-        let mut damaged = 0;
         let mut voice = None;
         let mut make = |next: &mut u32, waiting: &mut Vec<Packet>| {
             let window = self.window(*next);
             waiting.retain(|packet| !self.ends_by(packet, window.decode_from));
-            let planes = self.samples(&window, waiting, &mut damaged)?;
+            let planes = self.samples(&window, waiting)?;
             if self.job.recipe.exact || voice.is_none() {
                 voice = Some(Voice::open(self, &window)?);
             }
@@ -88,7 +89,7 @@ impl Sound<'_> {
         while next < span.end {
             make(&mut next, &mut waiting)?;
         }
-        Ok(damaged)
+        Ok(())
     }
 
     fn window(&self, index: u32) -> SoundWindow {
@@ -106,12 +107,7 @@ impl Sound<'_> {
     }
 
     /// The samples of one segment's window, at the encoder's rate.
-    fn samples(
-        &self,
-        window: &SoundWindow,
-        packets: &[Packet],
-        damaged: &mut u64,
-    ) -> Result<Vec<Vec<f32>>, Error> {
+    fn samples(&self, window: &SoundWindow, packets: &[Packet]) -> Result<Vec<Vec<f32>>, Error> {
         let mut canvas = Canvas::new(self.settings.channels, window);
         let mut decoder = Decoder::open(&self.parameters, self.facts.time_base, 1)
             .blame_source(&format!("the sound ({}) cannot be decoded here", self.facts.codec))?;
@@ -121,7 +117,7 @@ impl Sound<'_> {
         for packet in inside.map(Some).chain([None]) {
             decoder.decode(packet, |frame: &mut Frame| self.draw(frame, &mut canvas))?;
         }
-        *damaged += decoder.damaged;
+        self.damaged.fetch_add(decoder.damaged, Ordering::Relaxed);
         self.resample(canvas.planes, window)
     }
 

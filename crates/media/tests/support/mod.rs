@@ -71,7 +71,7 @@ pub fn run_order(path: &Path, order: &SpanOrder, made: &mut Made) -> Result<(), 
                 let first = inits.entry(rendition).or_insert_with(|| bytes.clone());
                 assert_eq!(*first, bytes, "another init from {span}");
             }
-            SpanEvent::Segment { id, bytes } => {
+            SpanEvent::Segment { id, bytes, .. } => {
                 segments.insert(id, bytes);
             }
         }

@@ -15,9 +15,6 @@ use crate::progress::Style;
 use crate::span_process::Patience;
 use crate::transcode::{self, Settings};
 
-/// For tests only: how many milliseconds a span process may be silent.
-const PATIENCE_VARIABLE: &str = "SEGUE_TEST_PATIENCE_MS";
-
 /// Make HLS from a film, in a directory.
 ///
 /// The film is cut into segments, and several span processes make runs of them at once. One that
@@ -86,6 +83,10 @@ pub struct Arguments {
     /// not stop the work]
     #[arg(long, short, value_name = "N")]
     jobs: Option<NonZeroU32>,
+    /// Seconds a span process may show no progress before it counts as hung and is replaced
+    /// [default: 60, and up to 300 for one that is slow all the time]
+    #[arg(long, value_name = "SECONDS", value_parser = silence, hide_short_help = true)]
+    patience: Option<Duration>,
     /// Say what happens as JSON, one object per line, on standard output
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
@@ -125,6 +126,20 @@ fn audio_bitrate(text: &str) -> Result<u32, String> {
     bits.ok_or_else(|| "write bits per second as 160k or 160000".to_owned())
 }
 
+/// `silence`: whoever asks for one knows better than how slow the child was so far.
+fn patience(silence: Option<Duration>) -> Patience {
+    let usual = Patience::default();
+    silence.map_or(usual, |silence| Patience { floor: silence, ceiling: silence, ..usual })
+}
+
+fn silence(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<Time>().ok().filter(|seconds| seconds.is_positive());
+    let silence = seconds.and_then(|it| Duration::try_from_secs_f64(it.as_secs_f64()).ok());
+    // The system counts no more finely than this where it matters.
+    let silence = silence.filter(|silence| *silence >= Duration::from_millis(1));
+    silence.ok_or_else(|| "write seconds as 60 or 0.5".to_owned())
+}
+
 /// Runs it.
 pub fn run(arguments: Arguments) -> Result<(), Ending> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
@@ -138,7 +153,7 @@ pub fn run(arguments: Arguments) -> Result<(), Ending> {
         },
         jobs,
         threads: cores.div_ceil(jobs),
-        patience: patience(),
+        patience: patience(arguments.patience),
         input: arguments.input.clone(),
         to: arguments.to.clone(),
         request: arguments.request(),
@@ -175,13 +190,5 @@ impl Arguments {
                 },
             }),
         }
-    }
-}
-
-fn patience() -> Patience {
-    let millis = std::env::var(PATIENCE_VARIABLE).ok().and_then(|text| text.parse().ok());
-    match millis.map(Duration::from_millis) {
-        Some(silence) => Patience { floor: silence, ceiling: silence, ..Patience::default() },
-        None => Patience::default(),
     }
 }

@@ -1,12 +1,24 @@
-//! Which files a directory's job has made, and how long each is: what a resumed job trusts.
+//! Which files a directory's job has made, how long each is, and what of the source was lost in
+//! them: what a resumed job trusts and tells.
 //!
 //! A line is written *before* its file gets its name, so that every file of ours has one; a line
-//! whose file never came is harmless.
+//! whose file never came is harmless. A loss is a line of JSON, of which no part could be taken for
+//! a whole:
+//!
+//! ```text
+//! 376188 720p/00004.ts
+//! {"lost_in":{"first":4,"end":8},"damaged":12,"short_by":"5/2"}
+//! ```
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
+
+use segue_model::{Span, Time};
+use serde::{Deserialize, Serialize};
+
+use super::SourceLoss;
 
 /// Its name in the directory.
 pub const NAME: &str = ".segue-journal";
@@ -16,6 +28,16 @@ pub struct Journal {
     file: File,
     /// Several lengths when a file was made more than once.
     lengths: HashMap<String, HashSet<u64>>,
+    losses: Vec<(Span, SourceLoss)>,
+}
+
+/// A line that is not about a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LossLine {
+    lost_in: Span,
+    damaged: u64,
+    short_by: Option<Time>,
 }
 
 impl Journal {
@@ -29,7 +51,8 @@ impl Journal {
             // The disk was full, or the power failed: the next line must not be lost with this.
             file.write_all(b"\n")?;
         }
-        Ok(Journal { file, lengths: read(&String::from_utf8_lossy(&bytes)) })
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(Journal { file, lengths: lengths(&text), losses: losses(&text) })
     }
 
     /// Notes that `key` is about to appear.
@@ -39,16 +62,44 @@ impl Journal {
         Ok(())
     }
 
+    /// Notes what was lost in the making of `span`.
+    pub fn note_loss(&mut self, span: Span, loss: SourceLoss) -> io::Result<()> {
+        let SourceLoss { damaged, short_by } = loss;
+        let line = serde_json::to_string(&LossLine { lost_in: span, damaged, short_by })?;
+        self.file.write_all(format!("{line}\n").as_bytes())?;
+        // A length that goes missing is a segment made again; nobody would find this again.
+        self.file.sync_data()?;
+        self.losses.push((span, loss));
+        Ok(())
+    }
+
+    /// What was noted of losses, oldest first.
+    pub fn losses(&self) -> &[(Span, SourceLoss)] {
+        &self.losses
+    }
+
     /// Whether a file of this length is one that was made.
     pub fn knows(&self, key: &str, length: u64) -> bool {
         self.lengths.get(key).is_some_and(|lengths| lengths.contains(&length))
     }
 }
 
-/// Takes the lines that are whole.
-fn read(text: &str) -> HashMap<String, HashSet<u64>> {
+/// The lines that are whole.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'))
+}
+
+fn losses(text: &str) -> Vec<(Span, SourceLoss)> {
+    let loss = |line| {
+        let LossLine { lost_in, damaged, short_by } = serde_json::from_str(line).ok()?;
+        Some((lost_in, SourceLoss { damaged, short_by }))
+    };
+    lines(text).filter_map(loss).collect()
+}
+
+fn lengths(text: &str) -> HashMap<String, HashSet<u64>> {
     let mut lengths: HashMap<String, HashSet<u64>> = HashMap::new();
-    for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+    for line in lines(text) {
         if let Some((length, key)) = line.split_once(' ')
             && let Ok(length) = length.parse()
         {
@@ -75,5 +126,25 @@ mod tests {
         assert!(journal.knows("720p/00001.ts", 376));
         assert!(!journal.knows("720p/00000.ts", 187));
         assert!(!journal.knows("720p/00002.ts", 188));
+    }
+
+    #[test]
+    fn a_loss_is_read_back_wherever_the_lines_around_it_were_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let span = Span { first: 4, end: 8 };
+        let loss = SourceLoss { damaged: 12, short_by: Some(Time::new(5, 2)) };
+        let mut journal = Journal::open(directory.path()).unwrap();
+        journal.note_loss(span, loss).unwrap();
+        let line = std::fs::read_to_string(directory.path().join(NAME)).unwrap();
+        let line = line.trim_end();
+        for length in 0..line.len() {
+            journal.file.write_all(&line.as_bytes()[..length]).unwrap();
+            journal = Journal::open(directory.path()).unwrap();
+            journal.note("720p/00004.ts", 188).unwrap();
+        }
+        journal.note_loss(span, SourceLoss::default()).unwrap();
+        let journal = Journal::open(directory.path()).unwrap();
+        assert_eq!(journal.losses(), [(span, loss), (span, SourceLoss::default())]);
+        assert!(journal.knows("720p/00004.ts", 188));
     }
 }

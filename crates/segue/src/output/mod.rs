@@ -11,6 +11,7 @@
 mod error;
 mod file;
 mod journal;
+mod loss;
 
 use std::fs::{self, File};
 use std::io;
@@ -24,6 +25,7 @@ use segue_model::{Job, SegmentId, Span};
 
 pub use error::OutputError;
 use journal::Journal;
+pub use loss::SourceLoss;
 
 /// The job's description in its directory.
 pub const JOB: &str = "job.json";
@@ -175,6 +177,25 @@ impl Output {
     /// How many bytes the segments that are there take.
     pub fn bytes(&self) -> u64 {
         self.state().bytes
+    }
+
+    /// Notes what was lost in the making of `span`, so that every later run knows it. Call before the
+    /// last of it gets its name: once that is there, nobody makes it again to find out.
+    pub fn note_loss(&self, span: Span, loss: SourceLoss) -> Result<(), OutputError> {
+        if loss.is_none() {
+            return Ok(());
+        }
+        let noted = self.state().journal.note_loss(span, loss);
+        noted.map_err(OutputError::writing(&self.directory.join(journal::NAME)))
+    }
+
+    /// What was lost of the source in the segments that are there, whichever run made them.
+    pub fn loss(&self) -> SourceLoss {
+        let state = self.state();
+        let is_there = |index| state.made.iter().any(|made| made[index]);
+        let is_there: Vec<bool> =
+            (0..self.job.timeline.segments() as usize).map(is_there).collect();
+        loss::standing(state.journal.losses(), &is_there)
     }
 
     /// Gives a segment its name. Says whether it is new: the first copy wins.

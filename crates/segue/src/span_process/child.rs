@@ -14,14 +14,14 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{Pid, Signal};
-use segue_media::span::{self, Progress, SpanEvent, SpanOrder};
-use segue_media::{ByteSource, Cancel, FileSource};
+use segue_media::span::{self, Counted, Progress, SpanEvent, SpanOrder};
+use segue_media::{Cancel, FileSource};
 use segue_model::{FailureClass, Hash, SpanFailure};
 
 use super::protocol::{self, Message, Order, PREAMBLE, WireError};
 use super::sandbox;
 
-/// Progress is said at most so often.
+/// How often it is said that `describe` gets on; spans see to that themselves.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 /// Runs as a span process of `parent`, on the streams it was given, until that is gone.
@@ -142,12 +142,8 @@ fn work(orders: &Receiver<Given>, to_parent: &mut File) -> io::Result<()> {
 
 fn describe(source: File, to_parent: &mut File) -> Message {
     let described = to_parent.try_clone().map_err(segue_media::Error::Io).and_then(|to_parent| {
-        let source = WatchedSource {
-            source: FileSource::new(source)?,
-            bytes: 0,
-
-            progress: ThrottledProgress::new(to_parent),
-        };
+        // A long file that has no index is read whole.
+        let source = Counted::new(Box::new(FileSource::new(source)?), tell_now_and_then(to_parent));
         segue_media::describe(Box::new(source), &Cancel::default())
     });
     match described {
@@ -157,20 +153,18 @@ fn describe(source: File, to_parent: &mut File) -> Message {
 }
 
 fn make(source: File, order: &SpanOrder, to_parent: &mut File) -> Message {
-    let made = to_parent.try_clone().map_err(segue_media::Error::Io).and_then(|for_progress| {
-        let mut progress = ThrottledProgress::new(for_progress);
-        let mut on_event = |event| match event {
-            SpanEvent::Progress(done) => progress.say(done),
-            SpanEvent::Init { rendition, bytes } => {
-                say(to_parent, &Message::Init { rendition, hash: Hash::of(&bytes) }, &bytes)
-            }
-            SpanEvent::Segment { id, bytes } => {
-                say(to_parent, &Message::Segment { id, hash: Hash::of(&bytes) }, &bytes)
-            }
-        };
-        let source = Box::new(FileSource::new(source)?);
-        span::run(source, order, &Cancel::default(), &mut on_event)
-    });
+    let mut on_event = |event| match event {
+        SpanEvent::Progress(done) => say(to_parent, &Message::Progress(done), b""),
+        SpanEvent::Init { rendition, bytes } => {
+            say(to_parent, &Message::Init { rendition, hash: Hash::of(&bytes) }, &bytes)
+        }
+        SpanEvent::Segment { id, bytes, damaged } => {
+            say(to_parent, &Message::Segment { id, hash: Hash::of(&bytes), damaged }, &bytes)
+        }
+    };
+    let source = FileSource::new(source).map_err(segue_media::Error::Io);
+    let made = source
+        .and_then(|source| span::run(Box::new(source), order, &Cancel::default(), &mut on_event));
     match made {
         Ok(report) => Message::Done(report),
         Err(error) => Message::Failed(failure(&error)),
@@ -197,54 +191,15 @@ fn failure(error: &segue_media::Error) -> SpanFailure {
     }
 }
 
-/// Says how far a span is when that is news, and not too often.
-struct ThrottledProgress {
-    to_parent: File,
-    said: Progress,
-    said_at: Option<Instant>,
-}
-
-impl ThrottledProgress {
-    fn new(to_parent: File) -> ThrottledProgress {
-        ThrottledProgress { to_parent, said: Progress::default(), said_at: None }
-    }
-
-    fn say(&mut self, done: Progress) -> io::Result<()> {
-        let recently = self.said_at.is_some_and(|at| at.elapsed() < PROGRESS_EVERY);
-        if recently || done == self.said {
+/// Says how many bytes were read, when it was not said just now.
+fn tell_now_and_then(mut to_parent: File) -> impl FnMut(u64) -> io::Result<()> {
+    let mut told: Option<Instant> = None;
+    move |bytes| {
+        if told.is_some_and(|at| at.elapsed() < PROGRESS_EVERY) {
             return Ok(());
         }
-        (self.said, self.said_at) = (done, Some(Instant::now()));
-        say(&mut self.to_parent, &Message::Progress(done), b"")
-    }
-}
-
-/// Takes reads for progress: `describe` may read all of a long file that has no index.
-struct WatchedSource {
-    source: FileSource,
-    bytes: u64,
-    progress: ThrottledProgress,
-}
-
-impl WatchedSource {
-    /// Reading everything over and over is no progress: damaged files send demuxers in circles.
-    const ROUNDS_MAX: u64 = 8;
-    /// Small files may be read more often.
-    const BYTES_FREE: u64 = 64 << 20;
-}
-
-impl ByteSource for WatchedSource {
-    fn read_at(&mut self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        let count = self.source.read_at(buffer, position)?;
-        self.bytes += count as u64;
-        let whole = self.source.size().unwrap_or(0);
-        if self.bytes <= whole.saturating_mul(Self::ROUNDS_MAX).saturating_add(Self::BYTES_FREE) {
-            self.progress.say(Progress { bytes: self.bytes, ..Progress::default() })?;
-        }
-        Ok(count)
-    }
-
-    fn size(&self) -> Option<u64> {
-        self.source.size()
+        told = Some(Instant::now());
+        let progress = Progress { bytes, ..Progress::default() };
+        say(&mut to_parent, &Message::Progress(progress), b"")
     }
 }

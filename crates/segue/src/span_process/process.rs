@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, IoSlice, Read, Write};
 use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
+use std::process::{ChildStderr, ChildStdout, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use segue_media::span::{SpanEvent, SpanOrder, SpanReport};
 use segue_model::{Hash, SourceFacts, SpanFailure};
 
 use super::protocol::{self, Message, Order, PREAMBLE, SandboxCheck, WireError};
-use super::spawner::{SpawnError, Streams, lock};
+use super::spawner::{SpawnError, Streams, Ward, lock};
 use super::{Death, EndedBy, Patience, Spawner};
 
 /// Why an order was not carried out.
@@ -35,40 +35,29 @@ pub enum Trouble {
 
 /// A running span process. Dropping it kills and reaps it.
 pub struct SpanProcess {
-    pid: u32,
-    child: Arc<Mutex<Child>>,
+    ward: Ward,
     /// Held, as children die with their spawner.
-    spawner: Spawner,
+    _spawner: Spawner,
     orders: UnixStream,
     output: PatientReader,
     last_words: LastWords,
     unenforced: Vec<String>,
-    reaped: bool,
 }
 
 impl SpanProcess {
     /// Waits for a new child's hello.
     pub(super) fn greet(streams: Streams, spawner: Spawner) -> Result<SpanProcess, SpawnError> {
-        let Streams { child, orders } = streams;
-        let (pid, stdout, stderr) = {
-            let mut child = lock(&child);
-            (child.id(), child.stdout.take(), child.stderr.take())
-        };
-        let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
-            return Err(io::Error::other("the child has no output").into());
-        };
+        let Streams { ward, orders, stdout, stderr } = streams;
         let patience = spawner.patience();
         // A child that is stopped does not read: a long order must not block for ever.
         orders.set_write_timeout(Some(patience.floor))?;
         let mut process = SpanProcess {
-            pid,
-            child,
-            spawner,
+            ward,
+            _spawner: spawner,
             orders,
             output: PatientReader::new(stdout, patience),
             last_words: LastWords::listen(stderr)?,
             unenforced: Vec::new(),
-            reaped: false,
         };
         match process.hear() {
             Ok((Message::Hello { version: protocol::VERSION, unenforced }, _)) => {
@@ -84,7 +73,7 @@ impl SpanProcess {
 
     /// Its process id.
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.ward.pid()
     }
 
     /// What the kernel does not enforce of its sandbox, a line for each.
@@ -118,13 +107,13 @@ impl SpanProcess {
             let event = match message {
                 Message::Progress(progress) => SpanEvent::Progress(progress),
                 Message::Init { rendition, .. } => SpanEvent::Init { rendition, bytes },
-                Message::Segment { id, .. } => SpanEvent::Segment { id, bytes },
+                Message::Segment { id, damaged, .. } => SpanEvent::Segment { id, bytes, damaged },
                 Message::Done(report) => return Ok(report),
                 Message::Failed(failure) => return Err(Trouble::Failed(failure)),
                 other => return Err(Trouble::Died(self.out_of_turn(&other))),
             };
             if on_event(event).is_break() {
-                self.end();
+                self.ward.end();
                 return Err(Trouble::Stopped);
             }
         }
@@ -199,11 +188,11 @@ impl SpanProcess {
     /// Makes sure that it is dead, and says how that came: by `verdict`, or as the kernel reports.
     fn dead(&mut self, verdict: Option<EndedBy>) -> Death {
         let status = if verdict.is_none() { self.status_soon() } else { None };
-        self.end();
+        self.ward.end();
         let ended_by = verdict.or(status.map(EndedBy::of));
         let ended_by =
             ended_by.unwrap_or_else(|| EndedBy::Garbage("it closed its output".to_owned()));
-        Death { pid: self.pid, ended_by, last_words: self.last_words.take() }
+        Death { pid: self.pid(), ended_by, last_words: self.last_words.take() }
     }
 
     /// Its output ended, so it is ending; how is lost if it is killed at once. One that only closed
@@ -212,30 +201,12 @@ impl SpanProcess {
         const GRACE: Duration = Duration::from_secs(2);
         let asked = Instant::now();
         while asked.elapsed() < GRACE {
-            if let Ok(Some(status)) = lock(&self.child).try_wait() {
+            if let Some(status) = self.ward.try_wait() {
                 return Some(status);
             }
             thread::sleep(Duration::from_millis(2));
         }
         None
-    }
-
-    fn end(&mut self) {
-        if self.reaped {
-            return;
-        }
-        let mut child = lock(&self.child);
-        let _ = child.kill();
-        let _ = child.wait();
-        drop(child);
-        self.spawner.forget(self.pid);
-        self.reaped = true;
-    }
-}
-
-impl Drop for SpanProcess {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which form of the protocol this is. Parent and child are the same file, but an upgrade may
 /// replace it between the two starts.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How long a frame's first part is.
 pub const PREAMBLE: usize = 16;
@@ -65,6 +65,8 @@ pub enum Message {
         id: SegmentId,
         /// Of the payload.
         hash: Hash,
+        /// Frames and packets that decoders complained about so far.
+        damaged: u64,
     },
     /// The span is finished.
     Done(SpanReport),
@@ -217,7 +219,7 @@ mod tests {
     fn frames_in_a_row_come_back_as_they_were_sent() {
         let progress = Message::Progress(Progress { bytes: 9, packets: 7, frames: 3, encoded: 1 });
         let id = SegmentId { rendition: 1, index: 31 };
-        let segment = Message::Segment { id, hash: Hash::of(b"bytes") };
+        let segment = Message::Segment { id, hash: Hash::of(b"bytes"), damaged: 2 };
         let mut wire = bytes_of(&progress, b"");
         wire.extend(bytes_of(&segment, b"bytes"));
         let mut from = &wire[..];

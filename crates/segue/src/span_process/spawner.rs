@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -43,8 +43,10 @@ pub struct Spawner {
 
 /// A started child and its ends of the conversation.
 pub(super) struct Streams {
-    pub child: Arc<Mutex<Child>>,
+    pub ward: Ward,
     pub orders: UnixStream,
+    pub stdout: ChildStdout,
+    pub stderr: ChildStderr,
 }
 
 impl Spawner {
@@ -69,7 +71,7 @@ impl Spawner {
         let (reply, answer) = mpsc::sync_channel(1);
         self.requests.send(reply).map_err(|_| SpawnError::Closed)?;
         let streams = answer.recv().map_err(|_| SpawnError::Closed)?;
-        if self.children.lock().closed {
+        if self.children.table().closed {
             return Err(SpawnError::Closed);
         }
         SpanProcess::greet(streams?, self.clone())
@@ -79,19 +81,50 @@ impl Spawner {
         self.patience
     }
 
-    /// Takes note that a child has been reaped.
-    pub(super) fn forget(&self, pid: u32) {
-        self.children.lock().living.remove(&pid);
-    }
-
     /// Kills every child and starts no more. Whoever waits for one learns of its death.
     pub fn kill_all(&self) {
-        let mut table = self.children.lock();
+        let mut table = self.children.table();
         table.closed = true;
         for child in table.living.values() {
             // Already ended is as good.
             let _ = lock(child).kill();
         }
+    }
+}
+
+/// A child that is somebody's to look after: killed and reaped with this, on whichever way that
+/// goes.
+pub(super) struct Ward {
+    pid: u32,
+    number: u64,
+    child: Arc<Mutex<Child>>,
+    children: Children,
+}
+
+impl Ward {
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn try_wait(&self) -> Option<ExitStatus> {
+        lock(&self.child).try_wait().ok().flatten()
+    }
+
+    /// Makes sure that it is gone. Doing it again is harmless.
+    pub(super) fn end(&self) {
+        let mut child = lock(&self.child);
+        // Already ended is as good.
+        let _ = child.kill();
+        let _ = child.wait();
+        drop(child);
+        self.children.table().living.remove(&self.number);
+    }
+}
+
+impl Drop for Ward {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -101,13 +134,28 @@ struct Children(Arc<Mutex<Table>>);
 
 #[derive(Default)]
 struct Table {
-    living: HashMap<u32, Arc<Mutex<Child>>>,
+    /// By number, as the kernel may give a process id again.
+    living: HashMap<u64, Arc<Mutex<Child>>>,
+    started: u64,
     closed: bool,
 }
 
 impl Children {
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, Table> {
         lock(&self.0)
+    }
+
+    fn adopt(&self, child: Child) -> Ward {
+        let pid = child.id();
+        let child = Arc::new(Mutex::new(child));
+        let mut table = self.table();
+        table.started += 1;
+        let number = table.started;
+        table.living.insert(number, child.clone());
+        if table.closed {
+            let _ = lock(&child).kill();
+        }
+        Ward { pid, number, child, children: self.clone() }
     }
 }
 
@@ -122,20 +170,12 @@ fn serve(
     children: &Children,
 ) {
     while let Ok(reply) = inbox.recv() {
-        let started = start(program).inspect(|streams| {
-            let pid = lock(&streams.child).id();
-            let mut table = children.lock();
-            table.living.insert(pid, streams.child.clone());
-            if table.closed {
-                let _ = lock(&streams.child).kill();
-            }
-        });
-        // A caller who has gone away drops the orders, and the child ends with them.
-        let _ = reply.send(started);
+        // A caller who has gone away drops the child.
+        let _ = reply.send(start(program, children));
     }
 }
 
-fn start(program: &PathBuf) -> io::Result<Streams> {
+fn start(program: &PathBuf, children: &Children) -> io::Result<Streams> {
     let (orders, theirs) = UnixStream::pair()?;
     let mut command = Command::new(program);
     command
@@ -153,6 +193,68 @@ fn start(program: &PathBuf) -> io::Result<Streams> {
             command.env(kept, value);
         }
     }
-    let child = command.spawn()?;
-    Ok(Streams { child: Arc::new(Mutex::new(child)), orders })
+    let mut child = command.spawn()?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let ward = children.adopt(child);
+    match (stdout, stderr) {
+        (Some(stdout), Some(stderr)) => Ok(Streams { ward, orders, stdout, stderr }),
+        _ => Err(io::Error::other("the child has no output")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn spawner(patience: Patience) -> Spawner {
+        // Lasts, whatever its arguments are: it writes until nobody reads.
+        Spawner::new(PathBuf::from("/usr/bin/yes"), patience).unwrap()
+    }
+
+    fn child(spawner: &Spawner) -> Streams {
+        let (reply, answer) = mpsc::sync_channel(1);
+        spawner.requests.send(reply).unwrap();
+        answer.recv().unwrap().unwrap()
+    }
+
+    /// Also false of a process that has ended, but that nobody has asked how.
+    fn is_reaped(pid: u32) -> bool {
+        !PathBuf::from(format!("/proc/{pid}")).exists()
+    }
+
+    #[test]
+    fn a_child_that_cannot_be_greeted_is_killed_and_reaped() {
+        // The system takes no such limit, as it would mean to wait for ever.
+        let spawner = spawner(Patience { floor: Duration::ZERO, ..Patience::default() });
+        let streams = child(&spawner);
+        let pid = streams.ward.pid();
+        assert!(!is_reaped(pid));
+        let greeted = SpanProcess::greet(streams, spawner.clone());
+        assert!(matches!(greeted.map(|process| process.pid()), Err(SpawnError::Io(_))));
+        assert!(is_reaped(pid));
+        assert!(spawner.children.table().living.is_empty());
+    }
+
+    #[test]
+    fn a_child_whose_caller_has_gone_away_is_killed_and_reaped() {
+        let spawner = spawner(Patience::default());
+        let (reply, answer) = mpsc::sync_channel(0);
+        spawner.requests.send(reply).unwrap();
+        drop(answer);
+        // The next is started after the last was done with.
+        let next = child(&spawner);
+        let known: Vec<u64> = spawner.children.table().living.keys().copied().collect();
+        assert_eq!(known, [next.ward.number]);
+    }
+
+    #[test]
+    fn a_child_that_comes_after_all_were_killed_is_not_left_behind() {
+        let spawner = spawner(Patience::default());
+        spawner.kill_all();
+        let refused = spawner.spawn().map(|process| process.pid());
+        assert!(matches!(refused, Err(SpawnError::Closed)));
+        assert!(spawner.children.table().living.is_empty());
+    }
 }

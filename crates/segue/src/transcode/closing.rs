@@ -2,12 +2,13 @@
 
 use segue_model::Time;
 
-use super::foreman::Found;
 use super::runner::Shop;
+use crate::output::SourceLoss;
 use crate::progress::{Event, Reporter, Style, Summary, Tally, clock, size, to_stdout};
 
-/// Says what was made, how that went, and how to play it.
-pub fn show(shop: &Shop, tally: &Tally, found: &Found, was_finished: bool, reporter: &Reporter) {
+/// Says what was made, how that went, what is missing in it, and how to play it.
+pub fn show(shop: &Shop, tally: &Tally, deaths: u64, was_finished: bool, reporter: &Reporter) {
+    let SourceLoss { damaged, short_by } = shop.output.loss();
     let playlist = shop.output.master();
     let playlist = playlist.to_string_lossy();
     let summary = Summary {
@@ -17,15 +18,16 @@ pub fn show(shop: &Shop, tally: &Tally, found: &Found, was_finished: bool, repor
         made_now: tally.made_now,
         seconds: tally.elapsed.as_secs_f64(),
         speed: tally.speed(),
-        deaths: found.deaths,
-        damaged: found.damaged,
-        short_by: found.short_by.map(Time::as_secs_f64),
+        deaths,
+        damaged,
+        short_by: short_by.map(Time::as_secs_f64),
         claimed: shop.output.job().facts.declared_duration.map(Time::as_secs_f64),
     };
     match reporter.style() {
         Style::Json => reporter.event(&Event::Done(summary)),
         Style::Text if was_finished => {
             to_stdout(&format!("{playlist} is finished already: nothing to do"));
+            losses(shop, &summary);
         }
         Style::Text => text(shop, tally, &summary),
         Style::Quiet => {}
@@ -35,7 +37,7 @@ pub fn show(shop: &Shop, tally: &Tally, found: &Found, was_finished: bool, repor
 fn text(shop: &Shop, tally: &Tally, summary: &Summary<'_>) {
     let job = shop.output.job();
     let names: Vec<&str> = job.recipe.renditions.iter().map(|r| r.name.as_str()).collect();
-    let film = clock(job.timeline.end().as_secs_f64());
+    let film = film(shop);
     let took = clock(tally.elapsed.as_secs_f64());
     let speed = summary.speed.map(|speed| format!(" ({speed:.1}x real time)")).unwrap_or_default();
     to_stdout(&format!(
@@ -52,6 +54,24 @@ fn text(shop: &Shop, tally: &Tally, summary: &Summary<'_>) {
             summary.deaths
         ));
     }
+    losses(shop, summary);
+    let playlist = quoted(summary.playlist);
+    let directory = quoted(&shop.output.directory().to_string_lossy());
+    to_stdout(&format!("play it:   mpv {playlist}   (or: ffplay {playlist})"));
+    to_stdout(&format!("prove it:  segue verify {playlist}"));
+    to_stdout(&format!(
+        "browsers need a web server, and all but Safari a player such as hls.js: \
+         python3 -m http.server -d {directory}"
+    ));
+}
+
+/// How long the film is.
+fn film(shop: &Shop) -> String {
+    clock(shop.output.job().timeline.end().as_secs_f64())
+}
+
+/// What the segments lack, whichever run made them.
+fn losses(shop: &Shop, summary: &Summary<'_>) {
     if summary.damaged > 0 {
         to_stdout(&format!(
             "  {} damaged frames or packets in the source were mended or left out",
@@ -66,16 +86,9 @@ fn text(shop: &Shop, tally: &Tally, summary: &Summary<'_>) {
     }
     if let Some(claimed) = summary.claimed {
         let claimed = clock(claimed);
+        let film = film(shop);
         to_stdout(&format!("  the source is cut off: it claims {claimed}, and holds {film}"));
     }
-    let playlist = quoted(summary.playlist);
-    let directory = quoted(&shop.output.directory().to_string_lossy());
-    to_stdout(&format!("play it:   mpv {playlist}   (or: ffplay {playlist})"));
-    to_stdout(&format!("prove it:  segue verify {playlist}"));
-    to_stdout(&format!(
-        "browsers need a web server, and all but Safari a player such as hls.js: \
-         python3 -m http.server -d {directory}"
-    ));
 }
 
 /// As a shell takes it for one word.

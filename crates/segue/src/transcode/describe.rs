@@ -8,29 +8,38 @@ use crate::ending::{Ending, with_causes};
 use crate::source::LocalSource;
 use crate::span_process::{Death, SpanProcess, Spawner, Trouble};
 
-/// A file that ends so many processes is not tried again.
-const DEATHS_MAX: u32 = 2;
+/// So many processes must come to the same end before it is the film's.
+const AGREED: u32 = 2;
 
 /// Describes `source`; the process comes back warm.
+///
+/// Trouble with storage is not waited out, as it is once work has begun: nothing is lost yet, and
+/// whoever asked is there to ask again.
 pub fn describe(
     source: &LocalSource,
     spawner: &Spawner,
 ) -> Result<(SourceFacts, SpanProcess), Ending> {
-    let mut deaths = 0;
+    let (mut deaths, mut source_failures, mut worker_failures) = (0, 0, 0);
     loop {
         let mut process = spawner.spawn().map_err(|error| Ending::Failed(with_causes(&error)))?;
-        match process.describe(source.as_fd()) {
+        let (count, ending) = match process.describe(source.as_fd()) {
             Ok(facts) => return Ok((facts, process)),
-            Err(Trouble::Failed(failure)) => return Err(unreadable(source, &failure)),
-            Err(Trouble::Died(death)) => {
-                deaths += 1;
-                if deaths == DEATHS_MAX {
-                    return Err(deadly(source, &death));
+            Err(Trouble::Failed(failure)) => {
+                let ending = unreadable(source, &failure);
+                match failure.class {
+                    FailureClass::Source => (&mut source_failures, ending),
+                    FailureClass::Worker => (&mut worker_failures, ending),
+                    FailureClass::Transient => return Err(ending),
                 }
             }
+            Err(Trouble::Died(death)) => (&mut deaths, deadly(source, &death)),
             Err(Trouble::Stopped) => {
                 return Err(Ending::Interrupted("interrupted".to_owned()));
             }
+        };
+        *count += 1;
+        if *count == AGREED {
+            return Err(ending);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use segue_media::span::SpanReport;
+use segue_media::span::lead_in;
 use segue_model::{Span, SpanFailure, Time};
 
 use super::closing;
@@ -24,19 +24,12 @@ pub struct Foreman<'a> {
     work: Work,
     tally: Tally,
     since: Instant,
-    found: Found,
+    /// Span processes that died.
+    deaths: u64,
 }
 
-/// What came to light on the way.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// Span processes that died.
-    pub deaths: u64,
-    /// What decoders complained about.
-    pub damaged: u64,
-    /// By how much the film ended early.
-    pub short_by: Option<Time>,
-}
+/// How often the clock on the bar goes on.
+const TICK: Duration = Duration::from_secs(1);
 
 impl<'a> Foreman<'a> {
     /// Sees what there is to do.
@@ -60,9 +53,9 @@ impl<'a> Foreman<'a> {
             processes: jobs,
             elapsed: Duration::ZERO,
         };
-        let work = Work::new(missing, jobs);
-        let (since, found) = (Instant::now(), Found::default());
-        Foreman { shop, reporter, interrupt, work, tally, since, found }
+        let lead_in = (0..job.timeline.segments()).map(|index| lead_in(job, index)).collect();
+        let work = Work::new(missing, jobs, lead_in);
+        Foreman { shop, reporter, interrupt, work, tally, since: Instant::now(), deaths: 0 }
     }
 
     /// Makes what is missing, and lets players in.
@@ -80,7 +73,7 @@ impl<'a> Foreman<'a> {
         }
         self.tally.elapsed = self.since.elapsed();
         self.reporter.end();
-        closing::show(&self.shop, &self.tally, &self.found, was_finished, self.reporter);
+        closing::show(&self.shop, &self.tally, self.deaths, was_finished, self.reporter);
         Ok(())
     }
 
@@ -137,19 +130,14 @@ impl<'a> Foreman<'a> {
     fn lead(&mut self, runners: &[Runner], inbox: &Receiver<Report>) -> Result<(), Ending> {
         let mut idle: Vec<usize> = (0..runners.len()).rev().collect();
         loop {
-            while let Some(runner) = idle.pop() {
-                match self.work.next(Instant::now()) {
-                    Some(lease) => runners[runner].give(lease),
-                    None => {
-                        idle.push(runner);
-                        break;
-                    }
-                }
+            for (runner, lease) in hand_out(&mut self.work, &mut idle, Instant::now()) {
+                runners[runner].give(lease);
             }
             if self.work.is_finished() {
                 return Ok(());
             }
-            let Some(report) = self.next_report(inbox, !idle.is_empty()) else { continue };
+            let wait = wait(&self.work, !idle.is_empty(), Instant::now());
+            let Some(report) = self.next_report(inbox, wait) else { continue };
             if self.interrupt.happened() {
                 return Err(self.interrupted());
             }
@@ -173,13 +161,9 @@ impl<'a> Foreman<'a> {
         }
     }
 
-    /// `None` when nothing came before a waiting span is due and somebody is free to make it, or the
-    /// clock on the bar should go on.
-    fn next_report(&mut self, inbox: &Receiver<Report>, free: bool) -> Option<Report> {
-        let tick = Duration::from_secs(1);
-        let due = self.work.next_due().filter(|_| free);
-        let due = due.map(|at| at.saturating_duration_since(Instant::now()));
-        match inbox.recv_timeout(due.unwrap_or(tick).min(tick)) {
+    /// `None` when nothing came in that time.
+    fn next_report(&mut self, inbox: &Receiver<Report>, wait: Duration) -> Option<Report> {
+        match inbox.recv_timeout(wait) {
             Ok(report) => Some(report),
             // This thread holds a sender: the channel cannot close.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
@@ -196,22 +180,21 @@ impl<'a> Foreman<'a> {
 
     fn returned(&mut self, lease: Lease, outcome: Outcome) -> Result<(), Ending> {
         let (loss, end) = match outcome {
-            Outcome::Done(report) => {
+            Outcome::Done => {
                 self.work.done(lease);
-                self.note_report(report);
                 return Ok(());
             }
             Outcome::Output(error) => return Err(self.refused(&error)),
             Outcome::SourceChanged => return Err(self.source_changed()),
             Outcome::Died(death) => {
-                self.found.deaths += 1;
+                self.deaths += 1;
                 let loss = if death.ended_by.from_outside() { Loss::Kill } else { Loss::Death };
                 (loss, End::Death(death))
             }
             Outcome::Failed(failure) => (Loss::Failure(failure.class), End::Failure(failure)),
         };
         let Some(first_missing) = self.shop.output.first_missing(lease.span) else {
-            // It died of its last breath: everything is there.
+            // Too late to do harm: everything is there.
             self.tell(&end, lease.span.end - 1, None);
             self.work.done(lease);
             return Ok(());
@@ -229,11 +212,6 @@ impl<'a> Foreman<'a> {
                 Err(self.hopeless(segment, attempts, &end))
             }
         }
-    }
-
-    fn note_report(&mut self, report: SpanReport) {
-        self.found.damaged += report.damaged;
-        self.found.short_by = self.found.short_by.max(report.short_by);
     }
 
     fn tell(&self, end: &End, segment: u32, rest: Option<Span>) {
@@ -310,4 +288,86 @@ impl<'a> Foreman<'a> {
 enum End {
     Death(Death),
     Failure(SpanFailure),
+}
+
+/// Gives everybody who is idle a span, as long as there are any to make now.
+fn hand_out(work: &mut Work, idle: &mut Vec<usize>, now: Instant) -> Vec<(usize, Lease)> {
+    let mut given = Vec::new();
+    while let Some(runner) = idle.pop() {
+        let Some(lease) = work.next(now) else {
+            idle.push(runner);
+            break;
+        };
+        given.push((runner, lease));
+    }
+    given
+}
+
+/// How long to wait for a report before looking at the work again: until a span that waits is due,
+/// if somebody is free to make it. If nobody is, there is nothing to do about it before a report
+/// comes.
+fn wait(work: &Work, is_somebody_free: bool, now: Instant) -> Duration {
+    let due = work.next_due().filter(|_| is_somebody_free);
+    due.map_or(TICK, |at| at.saturating_duration_since(now).min(TICK))
+}
+
+#[cfg(test)]
+mod tests {
+    use segue_model::FailureClass;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Pieces of one segment each: 0, 4 and 8.
+    fn work() -> Work {
+        let pieces = [0, 4, 8].map(|first| Span { first, end: first + 1 });
+        Work::new(pieces.to_vec(), 2, Vec::new())
+    }
+
+    fn firsts(given: &[(usize, Lease)]) -> Vec<(usize, u32)> {
+        given.iter().map(|(runner, lease)| (*runner, lease.span.first)).collect()
+    }
+
+    /// The first of two spans has trouble with its storage, and is due again a second later.
+    fn after_trouble(work: &mut Work, idle: &mut Vec<usize>, now: Instant) -> Lease {
+        let given = hand_out(work, idle, now);
+        assert_eq!(firsts(&given), [(0, 0), (1, 4)]);
+        let [(trouble, lost), (_, other)] = <[_; 2]>::try_from(given).expect("two were given");
+        work.lost(lost, 0, Loss::Failure(FailureClass::Transient), now);
+        idle.push(trouble);
+        other
+    }
+
+    #[test]
+    fn a_piece_that_falls_due_when_no_runner_is_idle_is_given_out_as_soon_as_one_is() {
+        let (mut work, mut idle, now) = (work(), vec![1, 0], Instant::now());
+        let other = after_trouble(&mut work, &mut idle, now);
+        assert_eq!(firsts(&hand_out(&mut work, &mut idle, now)), [(0, 8)]);
+
+        // Long due, and everybody is busy: only a report can help, and waiting for one costs nothing.
+        let later = now + 5 * SECOND;
+        assert_eq!(hand_out(&mut work, &mut idle, later), []);
+        assert_eq!(wait(&work, !idle.is_empty(), later), TICK);
+
+        work.done(other);
+        idle.push(1);
+        assert_eq!(firsts(&hand_out(&mut work, &mut idle, later)), [(1, 0)]);
+    }
+
+    #[test]
+    fn a_runner_that_is_idle_gets_a_piece_when_it_falls_due_and_not_before() {
+        let (mut work, mut idle, now) = (work(), vec![1, 0], Instant::now());
+        let other = after_trouble(&mut work, &mut idle, now);
+        work.done(other);
+        idle.insert(0, 1);
+        assert_eq!(firsts(&hand_out(&mut work, &mut idle, now)), [(0, 8)]);
+        assert_eq!(idle, [1]);
+
+        let half = now + SECOND / 2;
+        assert_eq!(hand_out(&mut work, &mut idle, half), []);
+        assert_eq!(wait(&work, !idle.is_empty(), half), SECOND / 2);
+        assert_eq!(wait(&work, !idle.is_empty(), now + SECOND), Duration::ZERO);
+        assert_eq!(firsts(&hand_out(&mut work, &mut idle, now + SECOND)), [(1, 0)]);
+    }
 }

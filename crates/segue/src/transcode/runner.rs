@@ -1,5 +1,6 @@
 //! Threads that each lead one span process: order, publish what comes, report.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
@@ -12,7 +13,7 @@ use segue_media::span::{SpanEvent, SpanOrder, SpanReport};
 use segue_model::{FailureClass, SegmentId, SpanFailure};
 
 use super::work::Lease;
-use crate::output::{Output, OutputError};
+use crate::output::{Output, OutputError, SourceLoss};
 use crate::source::LocalSource;
 use crate::span_process::{Death, SpanProcess, SpawnError, Spawner, Trouble};
 
@@ -61,8 +62,8 @@ pub enum Report {
 
 /// How a lease ended.
 pub enum Outcome {
-    /// Every segment is there.
-    Done(SpanReport),
+    /// Every segment is there, and what was lost is noted.
+    Done,
     /// The process is gone.
     Died(Death),
     /// The process, or its segments, are no good; the process has been retired.
@@ -123,7 +124,7 @@ impl Desk {
             // The foreman waits for every lease it gave: a bug here must not make it wait for ever.
             let outcome = catch_unwind(AssertUnwindSafe(|| self.make(&lease)))
                 .unwrap_or_else(|_| worker_failure("a thread of segue panicked".to_owned()));
-            if !matches!(outcome, Outcome::Done(_)) {
+            if !matches!(outcome, Outcome::Done) {
                 // Another process judges better than one that has just failed.
                 self.process = None;
             }
@@ -153,15 +154,30 @@ impl Desk {
             span: lease.span,
             renditions: self.shop.output.lacking(lease.span),
             threads: self.shop.threads,
+            urgent: false,
         };
         let mut refused = None;
+        let (mut last, mut noted) = (Last::new(), 0);
         let pid = process.pid();
         let (shop, reports) = (&self.shop, &self.reports);
         let made = process.make(shop.source.as_fd(), &order, &mut |event| {
-            let taken = if is_ordered(&order, &event) {
-                publish(shop, reports, pid, event)
-            } else {
-                Err(worker_failure("it made what it was not asked for".to_owned()))
+            let taken = match event {
+                event if !is_ordered(&order, &event) => {
+                    Err(worker_failure("it made what it was not asked for".to_owned()))
+                }
+                SpanEvent::Segment { id, bytes, damaged } if id.index + 1 == order.span.end => {
+                    last.entry(id).or_insert((bytes, damaged));
+                    Ok(())
+                }
+                SpanEvent::Segment { damaged, .. } if damaged > noted => {
+                    // The process may not live to report it.
+                    noted = damaged;
+                    let loss = SourceLoss { damaged, short_by: None };
+                    let is_noted = shop.output.note_loss(lease.span, loss);
+                    let is_noted = is_noted.map_err(Outcome::Output);
+                    is_noted.and_then(|()| publish(shop, reports, pid, event))
+                }
+                event => publish(shop, reports, pid, event),
             };
             match taken {
                 Ok(()) => ControlFlow::Continue(()),
@@ -173,13 +189,28 @@ impl Desk {
         });
         match (made, refused) {
             (_, Some(outcome)) => outcome,
-            (Ok(report), None) => match self.shop.output.first_missing(lease.span) {
-                None => Outcome::Done(report),
-                Some(index) => worker_failure(format!("segment {index} was not made")),
-            },
+            (Ok(report), None) => self.finish(lease, &report, last, pid),
             (Err(Trouble::Failed(failure)), None) => Outcome::Failed(failure),
             (Err(Trouble::Died(death)), None) => Outcome::Died(death),
             (Err(Trouble::Stopped), None) => worker_failure("broken off".to_owned()),
+        }
+    }
+
+    /// Notes what was lost, and only then gives the last segments their names.
+    fn finish(&self, lease: &Lease, report: &SpanReport, last: Last, pid: u32) -> Outcome {
+        let loss = SourceLoss { damaged: report.damaged, short_by: report.short_by };
+        if let Err(error) = self.shop.output.note_loss(lease.span, loss) {
+            return Outcome::Output(error);
+        }
+        for (id, (bytes, damaged)) in last {
+            let event = SpanEvent::Segment { id, bytes, damaged };
+            if let Err(outcome) = publish(&self.shop, &self.reports, pid, event) {
+                return outcome;
+            }
+        }
+        match self.shop.output.first_missing(lease.span) {
+            None => Outcome::Done,
+            Some(index) => worker_failure(format!("segment {index} was not made")),
         }
     }
 
@@ -190,6 +221,10 @@ impl Desk {
         Ok(process)
     }
 }
+
+/// The last segment of a span, in each rendition. It waits for the span's report: whoever interrupts
+/// between the two must not end up with a finished film of which nobody knows what it lacks.
+type Last = BTreeMap<SegmentId, (Vec<u8>, u64)>;
 
 /// A child that has been taken over must not give out another's segments.
 fn is_ordered(order: &SpanOrder, event: &SpanEvent) -> bool {
@@ -225,7 +260,7 @@ fn publish(
         SpanEvent::Init { rendition, bytes } => {
             shop.output.publish_init(rendition, &bytes).map_err(refused)?;
         }
-        SpanEvent::Segment { id, bytes } => {
+        SpanEvent::Segment { id, bytes, .. } => {
             if shop.output.publish(id, &bytes).map_err(refused)? {
                 let bytes = bytes.len() as u64;
                 // Nobody listens any more when the job has ended.
@@ -238,4 +273,90 @@ fn publish(
 
 fn worker_failure(message: String) -> Outcome {
     Outcome::Failed(SpanFailure { class: FailureClass::Worker, message, log: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::path::Path;
+    use std::process::Command;
+
+    use segue_media::{Cancel, FileSource};
+    use segue_model::{Hash, Job, JobRequest, Span};
+    use tempfile::tempdir;
+
+    use super::*;
+    use crate::span_process::Patience;
+    use crate::span_process::protocol::{self, Message, write_frame};
+
+    const SPAN: Span = Span { first: 1, end: 3 };
+
+    fn job(source: &LocalSource, film: &Path) -> Job {
+        let film = FileSource::new(File::open(film).unwrap()).unwrap();
+        let facts = segue_media::describe(Box::new(film), &Cancel::default()).unwrap();
+        let request = JobRequest::default();
+        let recipe = request.resolve(&facts).unwrap();
+        let timeline = crate::transcode::timeline(&request, &facts).unwrap();
+        Job::new(source.source().clone(), recipe, facts, timeline)
+    }
+
+    /// What comes of a process that says hello, makes both segments of a span, damaged, and then says
+    /// this.
+    fn made(then: Message) -> (Outcome, Vec<SegmentId>, SourceLoss, Vec<Span>) {
+        let directory = tempdir().unwrap();
+        let mut said = Vec::new();
+        let hello = Message::Hello { version: protocol::VERSION, unenforced: Vec::new() };
+        write_frame(&mut said, &hello, b"").unwrap();
+        for index in SPAN.first..SPAN.end {
+            let id = SegmentId { rendition: 0, index };
+            let segment = Message::Segment { id, hash: Hash::of(b"segment"), damaged: 2 };
+            write_frame(&mut said, &segment, b"segment").unwrap();
+        }
+        write_frame(&mut said, &then, b"").unwrap();
+        fs::write(directory.path().join("said"), said).unwrap();
+        // Written by another process: a child started meanwhile by another test would hold a file of
+        // this one open for a moment, and what is open for writing cannot be run.
+        let actor = "#!/bin/sh\ncat \"$(dirname \"$0\")/said\"\nexec cat >/dev/null\n";
+        let write = ["-c", "printf %s \"$1\" >actor && chmod +x actor", "sh", actor];
+        let written = Command::new("sh").args(write).current_dir(directory.path()).status();
+        assert!(written.unwrap().success());
+
+        let film = segue_lab::source("h264-aac-mkv");
+        let source = LocalSource::open(&film).unwrap();
+        let job = job(&source, &film);
+        let spawner = Spawner::new(directory.path().join("actor"), Patience::default()).unwrap();
+        let output = Output::open(&directory.path().join("out"), job).unwrap();
+        let shop = Arc::new(Shop { spawner, output, source, threads: 1 });
+        let (reports, inbox) = mpsc::channel();
+        let mut desk = Desk { number: 0, shop: shop.clone(), process: None, reports };
+        let mut work = crate::transcode::work::Work::new(vec![SPAN], 1, Vec::new());
+        let lease = work.next(std::time::Instant::now()).unwrap();
+        let outcome = desk.make(&lease);
+        drop(desk);
+        let published = inbox.iter().filter_map(|report| match report {
+            Report::Published { id, .. } => Some(id),
+            _ => None,
+        });
+        (outcome, published.collect(), shop.output.loss(), shop.output.missing())
+    }
+
+    #[test]
+    fn the_last_segment_of_a_span_gets_its_name_when_the_loss_in_it_is_noted() {
+        let short_by = Some(segue_model::Time::new(1, 2));
+        let report = SpanReport { damaged: 3, short_by, ..SpanReport::default() };
+        let (outcome, published, loss, _) = made(Message::Done(report));
+        assert!(matches!(outcome, Outcome::Done));
+        assert_eq!(published.iter().map(|id| id.index).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(loss, SourceLoss { damaged: 3, short_by });
+    }
+
+    #[test]
+    fn the_last_segment_of_a_span_is_made_again_when_nobody_tells_the_loss_in_it() {
+        let out_of_turn = Message::Checked(Default::default());
+        let (outcome, published, loss, missing) = made(out_of_turn);
+        assert!(matches!(outcome, Outcome::Died(_)));
+        assert_eq!(published.iter().map(|id| id.index).collect::<Vec<_>>(), [1]);
+        assert_eq!(loss, SourceLoss { damaged: 2, short_by: None });
+        assert_eq!(missing.iter().map(|span| span.first).collect::<Vec<_>>(), [0, 2]);
+    }
 }

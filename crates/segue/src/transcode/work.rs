@@ -6,12 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use segue_model::{FailureClass, Span};
+use segue_model::{FailureClass, Span, Time};
 
-/// Fewer segments than this are not worth a seek and a pipeline of their own.
-const SPAN_MIN: u32 = 4;
-/// More than this is lost by too long a wait for a process that hangs near the end.
-const SPAN_MAX: u32 = 30;
+/// Segments of a span when there is plenty left: each span costs a seek, the pictures between a
+/// keyframe and its first segment, and encoders that settle.
+const SPAN_MIN: u32 = 15;
 /// A segment that ended so many processes is not tried again.
 const DEATHS_MAX: u32 = 3;
 /// Somebody who kills processes, or a machine short of memory, is outlasted for a while: the film is
@@ -86,14 +85,17 @@ pub struct Work {
     jobs: u32,
     pieces: Vec<Piece>,
     leased: u32,
+    /// How much film must be decoded in vain before a span that begins with a segment.
+    lead_in: Vec<Time>,
 }
 
 impl Work {
-    /// For `jobs` processes at once. `missing` are runs of segments, rising.
-    pub fn new(missing: Vec<Span>, jobs: u32) -> Work {
+    /// For `jobs` processes at once. `missing` are runs of segments, rising; `lead_in` says for each
+    /// segment how much film must be decoded in vain before a span that begins with it.
+    pub fn new(missing: Vec<Span>, jobs: u32, lead_in: Vec<Time>) -> Work {
         let piece = |span| Piece { span, history: History::default(), not_before: None };
         let pieces = missing.into_iter().filter(|span| !span.is_empty()).map(piece).collect();
-        Work { jobs: jobs.max(1), pieces, leased: 0 }
+        Work { jobs: jobs.max(1), pieces, leased: 0, lead_in }
     }
 
     /// The next span, if there is one to make now.
@@ -101,9 +103,9 @@ impl Work {
         let due = |piece: &Piece| piece.not_before.is_none_or(|at| at <= now);
         let at = self.pieces.iter().position(due)?;
         let left = self.pieces.iter().map(|piece| piece.span.len()).sum();
+        let length = span_length(left, self.jobs, self.leased);
+        let end = self.cut(self.pieces[at].span, length);
         let piece = &mut self.pieces[at];
-        let length = span_length(left, self.jobs).min(piece.span.len());
-        let end = piece.span.first + length;
         let lease = Lease { span: Span { first: piece.span.first, end }, history: piece.history };
         *piece = Piece {
             span: Span { first: end, ..piece.span },
@@ -115,6 +117,20 @@ impl Work {
         }
         self.leased += 1;
         Some(lease)
+    }
+
+    /// Where a span of about `length` segments off `piece` ends: where the next begins cheaply.
+    fn cut(&self, piece: Span, length: u32) -> u32 {
+        let leeway = length / 4;
+        if piece.len() <= length + leeway {
+            return piece.end;
+        }
+        let wanted = piece.first + length;
+        let cost = |end: &u32| {
+            let lead_in = self.lead_in.get(*end as usize).copied().unwrap_or(Time::ZERO);
+            (lead_in, end.abs_diff(wanted))
+        };
+        (wanted - leeway..=wanted + leeway).min_by_key(cost).unwrap_or(wanted)
     }
 
     /// When the next span is due, if all that are left have to wait.
@@ -176,11 +192,12 @@ impl History {
     }
 }
 
-/// How long the next span is when `left` segments are: long ones first, as each costs a seek and a
-/// lead-in, and short ones last, so that all processes end at about the same time.
-fn span_length(left: u32, jobs: u32) -> u32 {
-    let fair = left.div_ceil(jobs * 4).clamp(SPAN_MIN, SPAN_MAX);
-    fair.min(left.div_ceil(jobs)).max(1)
+/// About how long the next span is when `left` segments are: long ones first and short ones last, so
+/// that all processes end at about the same time, and never so long that an idle one goes without.
+fn span_length(left: u32, jobs: u32, leased: u32) -> u32 {
+    let idle = jobs.saturating_sub(leased).max(1);
+    let share = if jobs == 1 { left } else { left.div_ceil(jobs * 2) };
+    share.max(SPAN_MIN).min(left.div_ceil(idle)).max(1)
 }
 
 #[cfg(test)]
@@ -192,7 +209,7 @@ mod tests {
     }
 
     fn work(segments: u32, jobs: u32) -> (Work, Instant) {
-        (Work::new(vec![span(0, segments)], jobs), Instant::now())
+        (Work::new(vec![span(0, segments)], jobs, Vec::new()), Instant::now())
     }
 
     fn lengths(segments: u32, jobs: u32) -> Vec<u32> {
@@ -205,16 +222,38 @@ mod tests {
         for (segments, jobs) in [(1, 2), (4, 2), (10, 2), (60, 2), (3600, 2), (3600, 16), (7, 64)] {
             let lengths = lengths(segments, jobs);
             assert_eq!(lengths.iter().sum::<u32>(), segments);
-            assert!(lengths.iter().all(|length| *length <= SPAN_MAX));
-            assert!(lengths.is_sorted_by(|a, b| a >= b), "{lengths:?}");
+            assert!(lengths.iter().is_sorted_by(|a, b| *a + a.div_ceil(4) >= **b), "{lengths:?}");
         }
-        assert_eq!(lengths(4, 2), [2, 1, 1]);
-        assert_eq!(lengths(60, 2)[..3], [8, 7, 6]);
+        assert_eq!(lengths(10, 2), [5, 5]);
+        assert_eq!(lengths(60, 2), [15, 15, 15, 15]);
+        assert_eq!(lengths(7, 64), [1; 7]);
+        assert_eq!(lengths(3600, 2)[..2], [900, 675]);
+    }
+
+    #[test]
+    fn one_process_makes_everything_in_one_span() {
+        assert_eq!(lengths(3600, 1), [3600]);
+    }
+
+    #[test]
+    fn spans_begin_where_little_is_decoded_in_vain() {
+        // Keyframes 10 s apart and segments of 2 s: a span should begin right after a keyframe.
+        let lead_in = (0..60).map(|index| Time::from_secs(index * 2 % 10)).collect();
+        let mut work = Work::new(vec![span(0, 60)], 2, lead_in);
+        let now = Instant::now();
+        let firsts: Vec<_> =
+            std::iter::from_fn(|| work.next(now)).map(|lease| lease.span.first).collect();
+        assert_eq!(firsts, [0, 15, 30, 45]);
+        let lead_in = (0..60).map(|index| Time::from_secs((index + 1) * 2 % 10)).collect();
+        let mut work = Work::new(vec![span(0, 60)], 2, lead_in);
+        let firsts: Vec<_> =
+            std::iter::from_fn(|| work.next(now)).map(|lease| lease.span.first).collect();
+        assert_eq!(firsts, [0, 14, 29, 44]);
     }
 
     #[test]
     fn pieces_that_are_apart_are_never_made_in_one_span() {
-        let mut work = Work::new(vec![span(3, 5), span(9, 10)], 1);
+        let mut work = Work::new(vec![span(3, 5), span(9, 10)], 1, Vec::new());
         let now = Instant::now();
         let spans: Vec<_> = std::iter::from_fn(|| work.next(now)).map(|l| l.span).collect();
         assert_eq!(spans, [span(3, 5), span(9, 10)]);
@@ -224,9 +263,9 @@ mod tests {
     fn what_a_dead_process_left_is_made_next() {
         let (mut work, now) = work(60, 2);
         let first = work.next(now).unwrap();
-        assert_eq!(first.span, span(0, 8));
+        assert_eq!(first.span, span(0, 15));
         let verdict = work.lost(first, 3, Loss::Death, now);
-        assert_eq!(verdict, Verdict::Again { rest: span(3, 8), pause: Duration::ZERO });
+        assert_eq!(verdict, Verdict::Again { rest: span(3, 15), pause: Duration::ZERO });
         assert_eq!(work.next(now).unwrap().span.first, 3);
     }
 
