@@ -2,14 +2,18 @@
 //! what the container adds. The whole overhead model is here. In whole numbers throughout, so that
 //! every replica declares the same. Start at [`of`].
 
-use segue_model::{AudioSettings, Job, Packaging, Rendition, Time};
+use std::ops::RangeInclusive;
+
+use segue_model::{AudioSettings, Job, Packaging, Rendition, Time, VideoFacts, VideoSettings};
+
+use crate::playlist::{self, MICROS};
 
 /// Bits per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bandwidth {
-    /// What no second is above: BANDWIDTH.
+    /// What no stretch of segments that players measure is above: BANDWIDTH.
     pub peak: u64,
-    /// Over the whole film: AVERAGE-BANDWIDTH.
+    /// Over the whole film, as an estimate that is rather high than low: AVERAGE-BANDWIDTH.
     pub average: u64,
 }
 
@@ -25,10 +29,10 @@ impl Bandwidth {
 
 /// What `rendition` of `job` takes.
 pub(crate) fn of(job: &Job, rendition: &Rendition) -> Bandwidth {
-    Bandwidth {
-        peak: bits(job, rendition, Case::Peak),
-        average: bits(job, rendition, Case::Average),
-    }
+    let durations = playlist::printed_durations(job.timeline.boundaries());
+    let average = bits(job, rendition, Case::Average, Stretch::whole(&durations));
+    let peak = bits(job, rendition, Case::Peak, Stretch::busiest(&durations));
+    Bandwidth { peak: peak.max(average), average }
 }
 
 /// Which of the two numbers is computed.
@@ -36,6 +40,62 @@ pub(crate) fn of(job: &Job, rendition: &Rendition) -> Bandwidth {
 enum Case {
     Peak,
     Average,
+}
+
+/// Segments in a row. What each brings with it weighs more the shorter they are.
+#[derive(Clone, Copy)]
+struct Stretch {
+    segments: u64,
+    micros: u64,
+}
+
+impl Stretch {
+    fn whole(durations: &[u64]) -> Stretch {
+        Stretch { segments: durations.len() as u64, micros: durations.iter().sum::<u64>().max(1) }
+    }
+
+    /// The one with the most segments a second of those that a peak is measured over (RFC 8216
+    /// 4.3.4.2): from half to one and a half target durations long.
+    fn busiest(durations: &[u64]) -> Stretch {
+        let target = playlist::target_secs(durations) * MICROS;
+        let measured = (target / 2).max(1)..=target + target / 2;
+        let mut busiest: Option<Stretch> = None;
+        for begin in 0..durations.len() {
+            let mut stretch = Stretch { segments: 0, micros: 0 };
+            for duration in &durations[begin..] {
+                stretch = Stretch {
+                    segments: stretch.segments + 1,
+                    micros: stretch.micros.saturating_add(*duration),
+                };
+                if stretch.micros > *measured.end() {
+                    break;
+                }
+                if measured.contains(&stretch.micros)
+                    && busiest.is_none_or(|busiest| stretch.is_busier(busiest))
+                {
+                    busiest = Some(stretch);
+                }
+            }
+        }
+        // A film too short for one.
+        busiest.unwrap_or(Stretch::whole(durations))
+    }
+
+    fn is_busier(self, other: Stretch) -> bool {
+        u128::from(self.segments) * u128::from(other.micros)
+            > u128::from(other.segments) * u128::from(self.micros)
+    }
+
+    /// What comes once a segment, as a rate; rounded up.
+    fn per_second(self, per_segment: u64) -> u64 {
+        let sum = u128::from(per_segment) * u128::from(self.segments) * u128::from(MICROS);
+        u64::try_from(sum.div_ceil(u128::from(self.micros))).unwrap_or(u64::MAX)
+    }
+
+    /// What comes so often a second and once more, in a segment of mean length; rounded up.
+    fn in_segment(self, per_second: u64) -> u64 {
+        (per_second * self.micros).div_ceil(self.segments * MICROS) + 1
+    }
 }
 
 /// Encoded data of one track, before packaging.
@@ -47,100 +107,164 @@ struct Track {
     packets: u64,
 }
 
-fn bits(job: &Job, rendition: &Rendition, case: Case) -> u64 {
-    let video = rendition.video.as_ref().map(|video| {
-        let bits = match case {
-            Case::Peak => video.rate_control.peak(),
-            Case::Average => video.rate_control.average(),
-        };
-        let rate = job.facts.video.as_ref().map(|facts| facts.frame_rate.nominal());
-        // Of the two, only a damaged job lacks the rate.
-        let packets = rate.unwrap_or(Time::from_secs(60)).ceil().clamp(1, 1000) as u64;
-        Track { bytes: bits / 8, packets }
-    });
-    let audio = rendition.audio.as_ref().map(|audio| audio_track(audio, case));
-    let segment_ms = mean_segment_ms(job);
+fn bits(job: &Job, rendition: &Rendition, case: Case, stretch: Stretch) -> u64 {
+    let video = rendition.video.as_ref().map(|video| video_track(job, video, case, stretch));
+    let audio = rendition.audio.as_ref().map(|audio| audio_track(audio, case, stretch));
     let bytes = match job.recipe.packaging {
-        Packaging::MpegTs => transport_stream(video, audio, segment_ms, case),
-        Packaging::Fmp4 => fragmented_mp4(video, audio, segment_ms),
+        Packaging::MpegTs => transport_stream(video, audio, stretch, case),
+        Packaging::Fmp4 => fragmented_mp4(video, audio, stretch),
     };
     bytes.saturating_mul(8)
 }
 
-/// AAC's bit reservoir lets a second take a little more than the nominal rate: a tenth is left
-/// for it.
-fn audio_track(audio: &AudioSettings, case: Case) -> Track {
-    let nominal = u64::from(audio.bitrate) / 8;
-    let bytes = if case == Case::Peak { nominal * 11 / 10 } else { nominal };
-    let packets = u64::from(audio.sample_rate).div_ceil(u64::from(audio.codec.frame_size()));
-    Track { bytes, packets: packets.max(1) }
+/// The declared cap leaves room for one decoder buffer a second. An encoder that begins with a
+/// segment may spend a buffer on it, and any segment may be the first of its span: where they are
+/// shorter than a second, that is more (measured: 1.08 times what the cap alone would declare).
+fn video_track(job: &Job, video: &VideoSettings, case: Case, stretch: Stretch) -> Track {
+    let control = video.rate_control;
+    let facts = job.facts.video.as_ref();
+    // Of the two, only a damaged job lacks the rate.
+    let rate = |of: fn(&VideoFacts) -> Time| {
+        facts.map_or(Time::from_secs(60), of).ceil().clamp(1, 1000) as u64
+    };
+    match case {
+        Case::Peak => {
+            let bursts = stretch.per_second(control.buffer_bits());
+            let bits = control.peak().max(control.bitrate_max().saturating_add(bursts));
+            let packets = rate(|facts| facts.frame_rate_max) + stretch.per_second(1);
+            Track { bytes: bits / 8, packets }
+        }
+        Case::Average => Track {
+            bytes: control.average() / 8,
+            packets: rate(|facts| facts.frame_rate.nominal()),
+        },
+    }
 }
 
-fn mean_segment_ms(job: &Job) -> u64 {
-    let mean = job.timeline.end() / Time::from_secs(i64::from(job.timeline.segments()));
-    mean.to_ticks(1000).max(1) as u64
+/// No AAC packet holds more bits for each channel (ISO/IEC 14496-3, 4.5.3: a decoder's buffer).
+const AAC_CHANNEL_BITS: u64 = 6144;
+/// Bits per second for each channel below which libav's AAC encoder cannot keep sound that is full of
+/// clicks, whatever it is asked for (measured: 16,400).
+const AAC_CHANNEL_FLOOR: u64 = 18_000;
+
+/// Sound keeps to its bit rate only roughly. libav's AAC encoder lets packets take half more before it
+/// tries again, for as long as there are clicks in the sound (measured: 1.5 times the bit rate over
+/// half a second). After digital silence a single channel takes the largest packets there can be for
+/// as long (measured: 5 times 32 kb/s over a second), and film sound may fall silent at any time. A
+/// segment holds the packets that begin in it: up to one more than it lasts.
+fn audio_track(audio: &AudioSettings, case: Case, stretch: Stretch) -> Track {
+    let channels = u64::from(audio.channels);
+    let packets = u64::from(audio.sample_rate).div_ceil(u64::from(audio.codec.frame_size())).max(1);
+    let limit = packets * channels * AAC_CHANNEL_BITS / 8;
+    let nominal = limit.min(u64::from(audio.bitrate) / 8);
+    match case {
+        Case::Peak => {
+            let loose = (nominal * 3 / 2).max(channels * AAC_CHANNEL_FLOOR / 8);
+            let bytes = if channels == 1 { limit } else { loose.min(limit) };
+            let more = stretch.per_second(bytes.div_ceil(packets));
+            Track { bytes: bytes + more, packets: packets + stretch.per_second(1) }
+        }
+        Case::Average => Track { bytes: nominal, packets },
+    }
 }
 
 /// A transport stream packet, its header included (ISO/IEC 13818-1, 2.4.3.2).
 const TS_PACKET: u64 = 188;
 /// What a packet carries behind its four header bytes.
 const TS_PAYLOAD: u64 = 184;
-/// PES header with PTS and DTS (9 + 10 bytes), access unit delimiter with start code (6), and the
-/// adaptation field with the clock reference (8).
-const TS_PER_PICTURE: u64 = 19 + 6 + 8;
 /// Sequence and picture parameter sets repeated at each IDR; x264's take about 50 bytes.
 const TS_PARAMETER_SETS: u64 = 64;
-/// PES header with a PTS: 9 + 5 bytes.
-const TS_PER_AUDIO_PES: u64 = 14;
-/// ADTS header in front of each AAC packet.
-const ADTS_HEADER: u64 = 7;
 /// PAT and PMT every 100 ms, but only in front of a PES packet.
 const PAT_PMT_REPEATS: u64 = 10;
 /// SDT every 500 ms.
 const SDT_REPEATS: u64 = 2;
-/// The same three once more at the start of each segment.
-const TABLE_PACKETS_PER_SEGMENT: u64 = 3;
-/// PIDs of the three tables.
-const TABLE_PIDS: u64 = 3;
+/// Each PID's packets in a segment are filled up to a multiple, so that continuity counters join.
+const TS_COUNT: u64 = 16;
+
+/// What a track's packets are like as PES packets.
+#[derive(Clone, Copy)]
+struct Pes {
+    /// Bytes in front of each.
+    header: u64,
+    /// By how many hundredths their lengths differ from the mean.
+    spread: u64,
+}
+
+/// PES header with PTS and DTS (9 + 10 bytes), access unit delimiter with start code (6), and the
+/// adaptation field with the clock reference (8). From almost nothing to twice the mean.
+const PICTURES: Pes = Pes { header: 19 + 6 + 8, spread: 100 };
+/// PES header with a PTS (9 + 5 bytes), the adaptation field (marked as an entry point, 2; with the
+/// clock reference where there is no picture, 8), and the ADTS header (7). They are alike: all may be
+/// just too large for a TS packet, or none.
+const SOUNDS: Pes = Pes { header: 14 + 8 + 7, spread: 10 };
 
 /// Bytes per second of tracks muxed into a transport stream.
 ///
-/// Each PES packet starts in a new TS packet and its last one is filled up: by 183 bytes at worst,
-/// half of that on average. Each segment ends with each PID's packets filled up to a multiple of
-/// 16, so that continuity counters join: 15 more at worst, half of that on average.
+/// Each packet of a track, also of sound, is a PES packet, so that it has its timestamp.
 fn transport_stream(
     video: Option<Track>,
     audio: Option<Track>,
-    segment_ms: u64,
+    stretch: Stretch,
     case: Case,
 ) -> u64 {
-    let worst_or_mean = |worst: u64| {
-        if case == Case::Peak { worst } else { worst.div_ceil(2) }
+    let pictures = video.map(|video| (video, PICTURES));
+    let sounds = audio.map(|audio| (audio, SOUNDS));
+    let tracks = || [pictures, sounds].into_iter().flatten();
+    let streams = tracks().map(|(track, pes)| pes_bytes(track, pes, case));
+    let streams = streams.fold(0, u64::saturating_add);
+
+    let pes_packets: u64 = tracks().map(|(track, _)| track.packets).sum();
+    let pat_pmt = PAT_PMT_REPEATS.min(pes_packets);
+    let tables = [pat_pmt, pat_pmt, SDT_REPEATS];
+    let table_packets = match case {
+        // Segments of a stretch need not be equally long: at worst each falls one short.
+        Case::Peak => {
+            tables.iter().sum::<u64>() + stretch.per_second(tables.len() as u64 * TS_COUNT)
+        }
+        Case::Average => {
+            let whole = |table: &u64| stretch.in_segment(*table).next_multiple_of(TS_COUNT);
+            stretch.per_second(tables.iter().map(whole).sum())
+        }
     };
-    let packed = |payload: u64| payload.saturating_mul(TS_PACKET) / TS_PAYLOAD;
-    let stuffing = worst_or_mean(TS_PAYLOAD - 1);
+    let padding = match case {
+        Case::Peak => TS_COUNT - 1,
+        Case::Average => TS_COUNT / 2,
+    };
+    let padding = stretch.per_second(tracks().count() as u64 * padding);
+    let parameter_sets = if video.is_some() { stretch.per_second(TS_PARAMETER_SETS) } else { 0 };
 
-    let video_bytes = video.map_or(0, |video| {
-        let payload = video.bytes.saturating_add(video.packets * TS_PER_PICTURE);
-        packed(payload).saturating_add(video.packets * stuffing)
-    });
-    // Each audio packet is a PES packet of its own, so that each has its timestamp.
-    let audio_bytes = audio.map_or(0, |audio| {
-        let payload = audio.bytes + audio.packets * (ADTS_HEADER + TS_PER_AUDIO_PES);
-        packed(payload) + audio.packets * stuffing
-    });
-    let packets = [video, audio].into_iter().flatten().map(|track| track.packets).sum();
-    let pat_pmt = PAT_PMT_REPEATS.min(packets);
-    let tables = (2 * pat_pmt + SDT_REPEATS) * TS_PACKET;
-    let pids = TABLE_PIDS + u64::from(video.is_some()) + u64::from(audio.is_some());
-    let padding = pids * worst_or_mean(15);
-    let parameter_sets = if video.is_some() { TS_PARAMETER_SETS } else { 0 };
-    let per_segment = (padding + TABLE_PACKETS_PER_SEGMENT) * TS_PACKET + parameter_sets;
+    let packets = table_packets.saturating_add(padding);
+    streams.saturating_add(packets.saturating_mul(TS_PACKET)).saturating_add(parameter_sets)
+}
 
-    video_bytes
-        .saturating_add(audio_bytes)
-        .saturating_add(tables)
-        .saturating_add(per_second(per_segment, segment_ms))
+/// Bytes per second of a track in PES packets. Each starts a new TS packet, and its last one is
+/// filled up: by all but a byte at worst.
+fn pes_bytes(track: Track, Pes { header, spread }: Pes, case: Case) -> u64 {
+    match case {
+        Case::Peak => {
+            let payload = track.packets * (header + TS_PAYLOAD - 1);
+            let payload = track.bytes.saturating_add(payload);
+            payload.saturating_mul(TS_PACKET).div_ceil(TS_PAYLOAD)
+        }
+        Case::Average => {
+            let mean = track.bytes / track.packets;
+            let spread = mean / 100 * spread + mean % 100 * spread / 100;
+            let lengths = mean - spread + header..=mean + spread + header;
+            let bytes = ts_packets(lengths.clone()) * u128::from(track.packets * TS_PACKET);
+            let bytes = bytes.div_ceil(u128::from(lengths.end() - lengths.start() + 1));
+            u64::try_from(bytes).unwrap_or(u64::MAX)
+        }
+    }
+}
+
+/// How many TS packets it takes to send one payload of each length, none of them zero.
+fn ts_packets(lengths: RangeInclusive<u64>) -> u128 {
+    let up_to = |length: u64| {
+        let (full, rest) = (u128::from(length / TS_PAYLOAD), u128::from(length % TS_PAYLOAD));
+        // 184 payloads of one packet, as many of two, and so on.
+        full * (full + 1) / 2 * u128::from(TS_PAYLOAD) + rest * (full + 1)
+    };
+    up_to(*lengths.end()) - up_to(lengths.start() - 1)
 }
 
 /// A sample's entry in `trun`: duration, size, flags, composition offset (ISO/IEC 14496-12, 8.8.8).
@@ -153,17 +277,12 @@ const TRACK_BOXES: u64 = 8 + 40 + 20 + 20;
 /// Bytes per second of tracks muxed into fragmented MP4, one fragment per segment.
 ///
 /// NAL units have a four-byte length for the start code that the encoder's cap already counts.
-fn fragmented_mp4(video: Option<Track>, audio: Option<Track>, segment_ms: u64) -> u64 {
+fn fragmented_mp4(video: Option<Track>, audio: Option<Track>, stretch: Stretch) -> u64 {
     let tracks = [video, audio].into_iter().flatten();
-    tracks.fold(per_second(SEGMENT_BOXES, segment_ms), |bytes, track| {
+    tracks.fold(stretch.per_second(SEGMENT_BOXES), |bytes, track| {
         bytes
             .saturating_add(track.bytes)
             .saturating_add(track.packets * TRUN_ENTRY)
-            .saturating_add(per_second(TRACK_BOXES, segment_ms))
+            .saturating_add(stretch.per_second(TRACK_BOXES))
     })
-}
-
-/// What comes once a segment, as a rate; rounded up.
-fn per_second(per_segment: u64, segment_ms: u64) -> u64 {
-    (per_segment * 1000).div_ceil(segment_ms)
 }

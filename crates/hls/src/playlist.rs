@@ -69,11 +69,9 @@ pub fn media(job: &Job, rendition: usize) -> String {
     let renditions = job.recipe.renditions.len();
     assert!(rendition < renditions, "rendition {rendition} of a recipe of {renditions}");
     let durations = printed_durations(job.timeline.boundaries());
-    let longest = durations.iter().copied().max().unwrap_or(0);
 
     let mut out = header(job);
-    // Up, not to the nearest as RFC 8216 allows: GStreamer warns of 4.004 s above a target of 4.
-    line(&mut out, format_args!("#EXT-X-TARGETDURATION:{}", longest.div_ceil(MICROS)));
+    line(&mut out, format_args!("#EXT-X-TARGETDURATION:{}", target_secs(&durations)));
     line(&mut out, format_args!("#EXT-X-MEDIA-SEQUENCE:0"));
     line(&mut out, format_args!("#EXT-X-PLAYLIST-TYPE:VOD"));
     if job.recipe.packaging == Packaging::Fmp4 {
@@ -87,15 +85,21 @@ pub fn media(job: &Job, rendition: usize) -> String {
     out
 }
 
-const MICROS: u64 = 1_000_000;
+pub(crate) const MICROS: u64 = 1_000_000;
 
 /// Segment durations in microseconds, as differences of rounded *boundaries*: were the durations
 /// rounded, a player that adds them up would drift away from the timestamps (by 0.6 ms an hour with
 /// segments of 7/3 s).
-fn printed_durations(boundaries: &[Time]) -> Vec<u64> {
+pub(crate) fn printed_durations(boundaries: &[Time]) -> Vec<u64> {
     let micros: Vec<i64> =
         boundaries.iter().map(|boundary| boundary.to_ticks(MICROS as i64)).collect();
     micros.windows(2).map(|pair| pair[1].abs_diff(pair[0])).collect()
+}
+
+/// EXT-X-TARGETDURATION for segments of so many microseconds. Rounded up, not to the nearest as RFC
+/// 8216 allows: GStreamer warns of 4.004 s above a target of 4.
+pub(crate) fn target_secs(durations: &[u64]) -> u64 {
+    durations.iter().copied().max().unwrap_or(0).div_ceil(MICROS)
 }
 
 fn header(job: &Job) -> String {
@@ -150,7 +154,8 @@ fn write_variant(
     if let Some(video) = video {
         add(&mut tag, format_args!(",RESOLUTION={}x{}", video.width, video.height));
         if let Some(facts) = &job.facts.video {
-            let thousandths = facts.frame_rate.nominal().to_ticks(1000).max(0);
+            // The maximum (RFC 8216 4.3.4.2), not the average.
+            let thousandths = facts.frame_rate_max.to_ticks(1000).max(0);
             let (whole, rest) = (thousandths / 1000, thousandths % 1000);
             add(&mut tag, format_args!(",FRAME-RATE={whole}.{rest:03}"));
         }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use sample::{grid, job, picture, secs, sound, stereo};
 use segue_hls::{keys, playlist};
 use segue_model::{
-    AudioSettings, BoundaryRule, Job, Packaging, RateControl, Rendition, Time, Timeline,
+    AudioSettings, BoundaryRule, FrameRate, Job, Packaging, RateControl, Rendition, Time, Timeline,
 };
 
 fn ladder() -> Vec<Rendition> {
@@ -135,9 +135,9 @@ fn sound_apart_is_a_group_that_pictures_refer_to_and_count_in() {
         assert_eq!(variant.audio.as_deref(), Some(group.group_id.as_str()));
         assert_eq!(without.audio, None);
         assert_eq!(without.codecs.as_deref(), Some("avc1.64001f"));
-        // Its sound at 128 kb/s, with headroom and packaging.
+        // Its sound at 128 kb/s, with the half more that its encoder may take, and packaging.
         let sound = variant.bandwidth - without.bandwidth;
-        assert!((140_000..160_000).contains(&sound), "{sound}");
+        assert!((192_000..210_000).contains(&sound), "{sound}");
     }
 }
 
@@ -152,8 +152,78 @@ fn sound_alone_is_a_variant() {
         assert_eq!(variant.codecs.as_deref(), Some("mp4a.40.2"));
         assert_eq!((variant.resolution, variant.frame_rate), (None, None));
         assert_eq!(variant.audio, None);
-        assert!((128_000..310_000).contains(&variant.bandwidth), "{}", variant.bandwidth);
+        let (peak, average) = (variant.bandwidth, variant.average_bandwidth.expect("one"));
+        let container = if packaging == Packaging::MpegTs { 220_000 } else { 20_000 };
+        assert!((192_000..192_000 + container).contains(&peak), "{peak}");
+        assert!((128_000..128_000 + container * 3 / 5).contains(&average), "{average}");
     }
+}
+
+#[test]
+fn a_single_channel_may_take_all_that_a_packet_holds() {
+    let bandwidth = |channels, bitrate| {
+        let mut rendition = sound("audio");
+        rendition.audio = Some(AudioSettings { bitrate, channels, ..stereo() });
+        let job = job(grid("2"), Packaging::Fmp4, "60", vec![rendition]);
+        read_multivariant(&job).variants[0].bandwidth
+    };
+    // 6144 bits in each of 46.875 packets.
+    assert!((288_000..320_000).contains(&bandwidth(1, 64_000)), "{}", bandwidth(1, 64_000));
+    assert_eq!(bandwidth(1, 64_000), bandwidth(1, 32_000));
+    assert!(bandwidth(2, 64_000) < 120_000);
+    // What no packet can hold is not declared, and what no encoder can save is.
+    assert!(bandwidth(2, 1_000_000) < 620_000);
+    assert!(bandwidth(6, 16_000) > 108_000);
+}
+
+/// What the picture at 1 Mb/s with a buffer of a second is said to take, in hundredths of that.
+fn picture_percent(boundaries: &[&str]) -> u64 {
+    let rendition = picture("x", (640, 360), 1_000_000);
+    let end = boundaries.last().expect("boundaries");
+    let mut job = job(grid("2"), Packaging::Fmp4, end, vec![rendition]);
+    let boundaries = boundaries.iter().copied().map(secs).collect();
+    job.timeline = Timeline::new(boundaries).expect("rising");
+    read_multivariant(&job).variants[0].bandwidth / 10_000
+}
+
+#[test]
+fn a_buffer_may_be_spent_on_each_segment_of_the_stretch_that_has_most() {
+    // A second's refill and a buffer, and boxes.
+    assert_eq!(picture_percent(&["0", "2", "4", "6", "8"]), 200);
+    assert_eq!(picture_percent(&["0", "1", "2", "3"]), 200);
+    // A buffer every half second.
+    assert_eq!(picture_percent(&["0", "0.5", "1", "1.5"]), 300);
+    // Two in 0.6 s.
+    assert_eq!(picture_percent(&["0", "0.5", "1", "1.5", "1.6"]), 434);
+    // Two in 1.2 s, in the middle.
+    assert_eq!(picture_percent(&["0", "2", "4", "4.6", "5.2", "7.2"]), 267);
+    // Half a second by itself is too short to be measured when the target is two.
+    assert_eq!(picture_percent(&["0", "2", "4", "4.5"]), 200);
+    // Films too short to be measured, and too short to be printed.
+    assert_eq!(picture_percent(&["0", "0.4"]), 350);
+    picture_percent(&["0", "0.0000001"]);
+}
+
+#[test]
+fn the_frame_rate_is_the_most_frames_a_second_not_the_average() {
+    let mut job = ts_job();
+    let video = job.facts.video.as_mut().expect("a picture");
+    video.frame_rate = FrameRate::Variable(Time::from_secs(20));
+    video.frame_rate_max = Time::new(48_000, 1001);
+    let text = playlist::multivariant(&job);
+    assert_eq!(text.matches(",FRAME-RATE=47.952\n").count(), 2, "{text}");
+    // Each frame brings packaging with it: to the peak at that rate, to the average at the average.
+    let at = |average, most| {
+        let mut job = job.clone();
+        let video = job.facts.video.as_mut().expect("a picture");
+        video.frame_rate = FrameRate::Variable(Time::from_secs(average));
+        video.frame_rate_max = Time::from_secs(most);
+        let variant = &read_multivariant(&job).variants[0];
+        (variant.bandwidth, variant.average_bandwidth)
+    };
+    let (slow, dense, fast) = (at(20, 25), at(20, 60), at(50, 60));
+    assert!(slow.0 < dense.0 && slow.1 == dense.1, "{slow:?} {dense:?}");
+    assert!(dense.0 == fast.0 && dense.1 < fast.1, "{dense:?} {fast:?}");
 }
 
 #[test]

@@ -1,73 +1,311 @@
 //! Whether an encoder keeps to what its rendition's players were told.
 
-use segue_model::H264Contract;
+use segue_model::{Colour, H264Contract, Time, h264_level};
 
 use crate::Error;
+use crate::sequence_set::{SequenceSet, UNSPECIFIED};
 
 /// Checks parameter sets (Annex B) against the contract. Players are told once, by the init section
-/// and the playlist; a segment that needs more than was told would fail on some of them.
+/// and the playlist; a segment that needs more than was told would fail on some of them, and one
+/// whose numbers mean other colours would show a join.
 pub(crate) fn check_h264(parameter_sets: &[u8], contract: &H264Contract) -> Result<(), Error> {
-    let Some([profile, _, level]) = first_sps(parameter_sets) else {
-        return Err(Error::worker("the encoder gave no sequence parameter set"));
+    let Some(set) = SequenceSet::first(parameter_sets) else {
+        return Err(Error::worker("the encoder gave no sequence parameter set that can be read"));
     };
-    if profile != contract.profile.idc() || level != contract.level {
-        return Err(Error::worker(format!(
-            "the encoder made H.264 profile {profile} level {level}, the job's contract is profile \
-             {} level {}",
-            contract.profile.idc(),
-            contract.level
-        )));
+    let breaches = breaches(&set, contract);
+    if breaches.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let breaches = breaches.join(", ");
+    Err(Error::worker(format!("the encoder does not keep to the job's contract: {breaches}")))
 }
 
-/// `profile_idc`, constraint flags and `level_idc` of the first SPS (ITU-T H.264 7.3.2.1.1).
-fn first_sps(annex_b: &[u8]) -> Option<[u8; 3]> {
-    let starts = annex_b.windows(4).enumerate();
-    let is_sps = |window: &[u8]| window[..3] == [0, 0, 1] && window[3] & 0x1f == 7;
-    let at = starts.filter(|(_, window)| is_sps(window)).map(|(at, _)| at + 4).next()?;
-    annex_b.get(at..at + 3)?.try_into().ok()
+/// What differs, for a person.
+fn breaches(set: &SequenceSet, contract: &H264Contract) -> Vec<String> {
+    let mut breaches = Vec::new();
+    let mut equal = |what: &str, made: u8, promised: u8| {
+        if made != promised {
+            breaches.push(format!("{what} {made} instead of {promised}"));
+        }
+    };
+    equal("profile", set.profile, contract.profile.idc());
+    equal("level", set.level, contract.level);
+    equal("full range", set.full_range.into(), contract.colour.full_range.into());
+    let promised = code_points(&contract.colour);
+    for (what, (made, promised)) in
+        ["colour primaries", "transfer characteristics", "matrix coefficients"]
+            .into_iter()
+            .zip(set.colour.into_iter().zip(promised))
+    {
+        // An encoder may leave out what it was told, and is told nothing by a name without a code
+        // point; but it must not say something else.
+        if let (true, Some(promised)) = (made != UNSPECIFIED, promised) {
+            equal(what, made, promised);
+        }
+    }
+
+    let mut at_most = |what: &str, made: u32, promised: u8| {
+        if made > u32::from(promised) {
+            breaches.push(format!("{made} {what}, {promised} promised"));
+        }
+    };
+    at_most("reference frames", set.reference_frames, contract.reference_frames);
+    if let Some(decoder) = set.decoder {
+        at_most("frames reordered", decoder.reorder_depth, contract.reorder_depth);
+    }
+    let frames = set.decoder.map_or(0, |decoder| decoder.frames).max(set.reference_frames);
+    // The rates follow from the job; here it is what a decoder must hold.
+    let frames = u8::try_from(frames).unwrap_or(u8::MAX);
+    let needed = h264_level(set.size, Time::ZERO, frames, 0);
+    if needed > contract.level {
+        let (width, height) = set.size;
+        breaches.push(format!("{frames} frames of {width}x{height} need level {needed}"));
+    }
+    breaches
+}
+
+/// ITU-T H.273 tables 2 to 4 by libav's names, as [`Colour`] has them. Names that are not here
+/// (`reserved`) mean nothing that could be checked.
+const PRIMARIES: [(&str, u8); 12] = [
+    ("bt709", 1),
+    ("unknown", UNSPECIFIED),
+    ("bt470m", 4),
+    ("bt470bg", 5),
+    ("smpte170m", 6),
+    ("smpte240m", 7),
+    ("film", 8),
+    ("bt2020", 9),
+    ("smpte428", 10),
+    ("smpte431", 11),
+    ("smpte432", 12),
+    ("ebu3213", 22),
+];
+const TRANSFERS: [(&str, u8); 17] = [
+    ("bt709", 1),
+    ("unknown", UNSPECIFIED),
+    ("bt470m", 4),
+    ("bt470bg", 5),
+    ("smpte170m", 6),
+    ("smpte240m", 7),
+    ("linear", 8),
+    ("log100", 9),
+    ("log316", 10),
+    ("iec61966-2-4", 11),
+    ("bt1361e", 12),
+    ("iec61966-2-1", 13),
+    ("bt2020-10", 14),
+    ("bt2020-12", 15),
+    ("smpte2084", 16),
+    ("smpte428", 17),
+    ("arib-std-b67", 18),
+];
+const MATRICES: [(&str, u8); 14] = [
+    ("gbr", 0),
+    ("bt709", 1),
+    ("unknown", UNSPECIFIED),
+    ("fcc", 4),
+    ("bt470bg", 5),
+    ("smpte170m", 6),
+    ("smpte240m", 7),
+    ("ycgco", 8),
+    ("bt2020nc", 9),
+    ("bt2020c", 10),
+    ("smpte2085", 11),
+    ("chroma-derived-nc", 12),
+    ("chroma-derived-c", 13),
+    ("ictcp", 14),
+];
+
+fn code_points(colour: &Colour) -> [Option<u8>; 3] {
+    let find = |table: &[(&str, u8)], name: &str| {
+        table.iter().find(|(known, _)| *known == name).map(|(_, code)| *code)
+    };
+    [
+        find(&PRIMARIES, &colour.primaries),
+        find(&TRANSFERS, &colour.transfer),
+        find(&MATRICES, &colour.matrix),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use segue_model::{Colour, H264Profile};
+    use crate::av::{VideoEncoder, VideoEncoderSettings};
+    use crate::sequence_set::DecoderNeeds;
+    use segue_model::{H264Profile, JobRequest, RateControl, VideoSettings};
 
-    fn contract(level: u8) -> H264Contract {
-        H264Contract {
-            profile: H264Profile::High,
-            level,
-            reference_frames: 3,
-            reorder_depth: 2,
-            colour: Colour {
-                full_range: false,
-                primaries: "bt709".into(),
-                transfer: "bt709".into(),
-                matrix: "bt709".into(),
-            },
+    fn colour(primaries: &str, transfer: &str, matrix: &str) -> Colour {
+        Colour {
+            full_range: false,
+            primaries: primaries.to_owned(),
+            transfer: transfer.to_owned(),
+            matrix: matrix.to_owned(),
         }
     }
 
-    const HIGH_31: [u8; 10] = [0, 0, 0, 1, 0x67, 100, 0, 31, 0xac, 0xd9];
+    fn contract(colour: Colour) -> H264Contract {
+        H264Contract {
+            profile: H264Profile::High,
+            level: 31,
+            reference_frames: 4,
+            reorder_depth: 2,
+            colour,
+        }
+    }
 
-    #[test]
-    fn parameter_sets_that_keep_the_contract_pass() {
-        assert!(check_h264(&HIGH_31, &contract(31)).is_ok());
+    fn settings(size: (u32, u32), preset: &str, contract: H264Contract) -> VideoSettings {
+        let (width, height) = size;
+        VideoSettings {
+            width,
+            height,
+            deinterlace: false,
+            rate_control: RateControl::CappedQuality {
+                crf: 20,
+                bitrate_max: 60_000,
+                buffer_ms: 1000,
+            },
+            preset: preset.to_owned(),
+            contract,
+        }
+    }
+
+    /// The header of the real encoder.
+    fn header(video: &VideoSettings, exact: bool) -> Vec<u8> {
+        let encoder = VideoEncoder::open(&VideoEncoderSettings {
+            video,
+            slots_per_second: Time::from_secs(24),
+            frame_rate: Time::from_secs(24),
+            threads: 1,
+            exact,
+        });
+        let encoder = encoder.expect("libx264 opens");
+        encoder.parameters().expect("a header").extradata().to_vec()
+    }
+
+    /// What is wrong with the header that `change` makes of an honest one.
+    fn breach(change: impl FnOnce(&mut SequenceSet)) -> String {
+        let contract = contract(colour("bt709", "bt709", "bt709"));
+        let mut set = SequenceSet {
+            profile: 100,
+            level: 31,
+            size: (1280, 720),
+            reference_frames: 4,
+            full_range: false,
+            colour: [1; 3],
+            decoder: Some(DecoderNeeds { reorder_depth: 2, frames: 4 }),
+        };
+        assert_eq!(breaches(&set, &contract), [""; 0]);
+        change(&mut set);
+        breaches(&set, &contract).join(", ")
     }
 
     #[test]
-    fn another_level_or_profile_breaks_the_contract() {
-        assert!(check_h264(&HIGH_31, &contract(40)).is_err());
-        let mut main = HIGH_31;
-        main[5] = 77;
-        assert!(check_h264(&main, &contract(31)).is_err());
+    fn every_preset_and_both_recipes_keep_the_contract() {
+        let sizes =
+            [(16, 16, 10), (64, 48, 10), (1280, 720, 31), (720, 1280, 31), (1918, 1078, 40)];
+        for (preset, (width, height, level)) in
+            JobRequest::PRESETS.iter().flat_map(|preset| sizes.map(|size| (preset, size)))
+        {
+            for exact in [false, true] {
+                let colour = colour("bt709", "unknown", "bt709");
+                let contract = H264Contract { level, ..contract(colour) };
+                let video = settings((width, height), preset, contract);
+                let checked = check_h264(&header(&video, exact), &video.contract);
+                checked.unwrap_or_else(|error| {
+                    panic!("{preset} {width}x{height} exact {exact}: {error}")
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn every_colour_that_libav_names_is_written_as_promised() {
+        let video = |colour| settings((64, 48), "ultrafast", contract(colour));
+        let mut checked = 0;
+        for (at, table) in [&PRIMARIES[..], &TRANSFERS, &MATRICES].into_iter().enumerate() {
+            // x264 refuses RGB's matrix for a picture that is not RGB.
+            for (name, code) in table.iter().filter(|(name, _)| *name != "gbr") {
+                let mut names = ["unknown"; 3];
+                names[at] = name;
+                let video = video(colour(names[0], names[1], names[2]));
+                let header = header(&video, true);
+                check_h264(&header, &video.contract).unwrap_or_else(|e| panic!("{name}: {e}"));
+                let set = SequenceSet::first(&header).expect("a set");
+                // x264 knows one name less.
+                let written = if *name == "ebu3213" { UNSPECIFIED } else { *code };
+                assert_eq!(set.colour[at], written, "{name}");
+                checked += 1;
+            }
+        }
+        assert_eq!(checked, 42);
+        for odd in ["reserved", "", "no such colour"] {
+            let video = video(colour(odd, odd, odd));
+            check_h264(&header(&video, true), &video.contract).expect("nothing is promised");
+        }
+        let full = Colour { full_range: true, ..colour("bt709", "bt709", "bt709") };
+        let full = video(full);
+        check_h264(&header(&full, true), &full.contract).expect("the range is promised");
+    }
+
+    #[test]
+    fn another_contract_is_broken_by_the_same_header() {
+        let honest = settings((1280, 720), "veryfast", contract(colour("bt709", "bt709", "bt709")));
+        let header = header(&honest, true);
+        let kept = &honest.contract;
+        let full = Colour { full_range: true, ..kept.colour.clone() };
+        for (contract, expected) in [
+            (H264Contract { level: 40, ..kept.clone() }, "level 31 instead of 40"),
+            (
+                H264Contract { profile: H264Profile::Main, ..kept.clone() },
+                "profile 100 instead of 77",
+            ),
+            (
+                H264Contract { reference_frames: 3, ..kept.clone() },
+                "4 reference frames, 3 promised",
+            ),
+            (H264Contract { reorder_depth: 1, ..kept.clone() }, "2 frames reordered, 1 promised"),
+            (H264Contract { colour: full, ..kept.clone() }, "full range 0 instead of 1"),
+            (
+                contract(colour("bt2020", "bt709", "bt470bg")),
+                "colour primaries 1 instead of 9, matrix coefficients 1 instead of 5",
+            ),
+            (
+                contract(colour("bt709", "unknown", "bt709")),
+                "transfer characteristics 1 instead of 2",
+            ),
+        ] {
+            let error = check_h264(&header, &contract).expect_err(expected).to_string();
+            assert!(error.ends_with(&format!(": {expected}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_header_may_need_less_than_was_promised_and_not_say_what() {
+        assert_eq!(breach(|set| set.reference_frames = 1), "");
+        assert_eq!(breach(|set| set.decoder = None), "");
+        assert_eq!(breach(|set| set.colour = [UNSPECIFIED; 3]), "");
+        assert_eq!(
+            breach(|set| set.decoder = Some(DecoderNeeds { reorder_depth: 0, frames: 1 })),
+            ""
+        );
+    }
+
+    #[test]
+    fn what_a_decoder_must_hold_fits_the_level() {
+        let held = DecoderNeeds { reorder_depth: 2, frames: 6 };
+        let expected = "6 frames of 1280x720 need level 40";
+        assert_eq!(breach(|set| set.decoder = Some(held)), expected);
+        assert_eq!(breach(|set| set.size = (1920, 1080)), "4 frames of 1920x1080 need level 40");
     }
 
     #[test]
     fn no_parameter_set_is_an_error_not_a_panic() {
-        for length in 0..8 {
-            assert!(check_h264(&HIGH_31[..length], &contract(31)).is_err());
+        let video = settings((64, 48), "ultrafast", contract(colour("bt709", "bt709", "bt709")));
+        let header = header(&video, true);
+        // The picture parameter set follows: its start code is the second.
+        let end = header.windows(4).rposition(|code| code == [0, 0, 0, 1]).expect("two units");
+        for length in 0..end {
+            assert!(check_h264(&header[..length], &video.contract).is_err(), "{length} bytes");
         }
     }
 }

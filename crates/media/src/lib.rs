@@ -5,10 +5,12 @@
 //! started. Start at [`describe`] and [`span::run`].
 
 mod av;
+mod bits;
 mod byte_source;
 mod contract;
 mod describe;
 mod error;
+mod sequence_set;
 pub mod span;
 pub mod verify;
 

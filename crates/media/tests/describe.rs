@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::process::Command;
+
 use segue_lab::{Expect, Rate, SourceSpec};
 use segue_model::{FieldOrder, FrameRate, SourceFacts, Time};
 
@@ -95,4 +97,53 @@ fn facts_are_what_the_laboratory_put_in() {
     };
     let wrong: Vec<String> = segue_lab::matrix().iter().flat_map(describe).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Frames per second in the densest stretch of a second or more, by ffprobe's word.
+fn densest(path: &std::path::Path) -> f64 {
+    let mut probe = Command::new("ffprobe");
+    probe.args(["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time"]);
+    let out = probe.args(["-of", "csv=p=0"]).arg(path).output().expect("ffprobe");
+    let text = String::from_utf8(out.stdout).expect("text");
+    let mut times: Vec<f64> =
+        text.lines().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect();
+    times.sort_by(f64::total_cmp);
+    let stretches = times.iter().enumerate().filter_map(|(begin, first)| {
+        let end = begin + times[begin..].iter().position(|time| time - first >= 1.0)?;
+        Some((end - begin) as f64 / (times[end] - first))
+    });
+    stretches.fold(0.0, f64::max)
+}
+
+#[test]
+fn the_most_frames_a_second_are_counted_where_the_container_lists_them() {
+    let facts = |name| {
+        let path = segue_lab::source(name);
+        (support::facts(&path).video.expect("a picture"), densest(&path))
+    };
+    let (counted, real) = facts("vfr-mp4");
+    let FrameRate::Variable(average) = counted.frame_rate else { panic!("it varies") };
+    let most = seconds(counted.frame_rate_max);
+    // Put into slots, a second is shorter or longer by one in 240.
+    assert!((most - real).abs() <= real / 240.0, "{most} instead of {real}");
+    assert!(most > seconds(average) * 1.05, "{most} is no more than the average");
+
+    // A list with a hole may lack a fragment.
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let path = directory.path().join("hole.mp4");
+    let uneven = "select='not(eq(mod(n*7,11),3))*not(between(t,2,4))',settb=1/90000,\
+                  setpts='round((T+0.004*sin(N*1.7))/TB)'";
+    let mut ffmpeg = segue_lab::ffmpeg();
+    ffmpeg.args(["-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=6", "-vf", uneven]);
+    ffmpeg.args(["-fps_mode", "passthrough", "-enc_time_base", "1:90000"]);
+    segue_lab::run(ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast"]).arg(&path));
+    let holed = support::facts(&path).video.expect("a picture");
+    assert!(matches!(holed.frame_rate, FrameRate::Variable(_)), "{:?}", holed.frame_rate);
+    assert_eq!(holed.frame_rate_max, FrameRate::UNCOUNTED);
+
+    let (uncounted, real) = facts("vfr-mkv");
+    assert_eq!(uncounted.frame_rate_max, FrameRate::UNCOUNTED);
+    assert!(real < 60.0);
+    let (constant, _) = facts("fps-50-mkv");
+    assert_eq!(constant.frame_rate_max, Time::from_secs(50));
 }

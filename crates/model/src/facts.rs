@@ -42,6 +42,11 @@ pub struct VideoFacts {
     pub orientation: Orientation,
     /// How often frames come.
     pub frame_rate: FrameRate,
+    /// Frames per second in any stretch of a second or more, at most: what players and decoders
+    /// are promised. The rate itself where it is constant. Where it varies, what was counted if the
+    /// container lists all frames; otherwise at least [`FrameRate::UNCOUNTED`], which a film may
+    /// exceed only where nobody looked. Pictures held in pauses, one a segment, come on top.
+    pub frame_rate_max: Time,
     /// The slots its frames are put into.
     pub clock: FrameClock,
     /// Whether frames are two fields from different moments.
@@ -149,6 +154,10 @@ pub enum FrameRate {
 }
 
 impl FrameRate {
+    /// What a variable rate is taken to reach where nobody counted. Telephones, cameras and screen
+    /// recorders keep below it; more would ask for decoders that few devices have.
+    pub const UNCOUNTED: Time = Time::from_secs(60);
+
     /// Frames per second: the constant, or the average.
     pub fn nominal(self) -> Time {
         match self {

@@ -126,7 +126,8 @@ impl RateControl {
         }
     }
 
-    /// Bits per second over a whole film: what is aimed at, or the cap it stays below.
+    /// Bits per second over a whole film: what is aimed at, or the cap it stays below. Pictures that
+    /// are noise throughout take more where each segment has an encoder, and a buffer, of its own.
     pub fn average(self) -> u64 {
         match self {
             RateControl::CappedQuality { bitrate_max, .. } => bitrate_max,
@@ -144,10 +145,17 @@ impl RateControl {
         }
     }
 
-    /// The declared cap: bits that any one second may take.
+    /// The declared cap: bits per second that no segment of a second or more is above.
     ///
-    /// Each segment's encoder starts with a nearly full buffer, so a second may spend a buffer on
-    /// top of the refill.
+    /// An encoder begins with a nearly full buffer, so of `t` seconds it makes a buffer and `t`
+    /// seconds of refill at most; from a second on that is no more than this, and the longer, the
+    /// less (measured: the busiest second is at most 0.80 of BANDWIDTH).
+    ///
+    /// Not promised of a second that is laid across segments. Where two encoders meet (at a span's
+    /// boundary, and at every one under the exact recipe) both may spend a buffer: two buffers and a
+    /// second's refill at worst. But players measure whole segments (RFC 8216 4.3.4.2), and each is
+    /// one encoder's. What segments of less than a second take is worked out where bandwidths are
+    /// declared, as is what containers add.
     pub fn peak(self) -> u64 {
         self.bitrate_max() + self.buffer_bits()
     }

@@ -266,8 +266,9 @@ impl JobRequest {
     /// How far decoding runs ahead of showing with x264's B-frames and pyramid; encoders with
     /// fewer keep to it.
     const REORDER_DEPTH: u8 = 2;
-    /// x264's largest use among the presets up to `medium`; slower ones are held to it.
-    const REFERENCE_FRAMES: u8 = 3;
+    /// What x264 writes in its headers for a pyramid of B-frames, however few it refers to: every
+    /// preset but `ultrafast`, which has 1. Those that would take more are held to it.
+    const REFERENCE_FRAMES: u8 = 4;
 
     /// The recipe this request means for the source described by `facts`.
     pub fn resolve(&self, facts: &SourceFacts) -> Result<Recipe, RequestError> {
@@ -355,7 +356,7 @@ impl JobRequest {
             RateControl::CappedQuality { crf: self.crf, bitrate_max, buffer_ms: 1000 }
         };
         let reference_frames = JobRequest::REFERENCE_FRAMES;
-        let frame_rate = facts.frame_rate.nominal();
+        let frame_rate = facts.frame_rate_max;
         Ok(VideoSettings {
             width,
             height,

@@ -6,9 +6,8 @@ mod sample;
 use std::collections::BTreeMap;
 
 use segue_model::{
-    AudioCodec, AudioSettings, BoundaryRule, Fingerprint, H264Contract, H264Profile, Hash, Job,
-    JobId, Packaging, RateControl, Recipe, Rendition, Revision, Source, Time, Timeline,
-    VideoSettings,
+    BoundaryRule, Fingerprint, H264Profile, Hash, Job, JobId, Packaging, RateControl, Recipe,
+    Rendition, Revision, Source, Time, Timeline,
 };
 use serde_json::{Value, json};
 
@@ -24,31 +23,10 @@ fn source() -> Source {
 }
 
 fn recipe() -> Recipe {
-    let video = |width, height, bitrate_max| VideoSettings {
-        width,
-        height,
-        deinterlace: false,
-        rate_control: RateControl::CappedQuality { crf: 20, bitrate_max, buffer_ms: 1000 },
-        preset: "veryfast".to_owned(),
-        contract: H264Contract {
-            profile: H264Profile::High,
-            level: 40,
-            reference_frames: 3,
-            reorder_depth: 2,
-            colour: sample::bt709(),
-        },
-    };
-    let audio = AudioSettings {
-        stream: 1,
-        codec: AudioCodec::Aac,
-        bitrate: 128_000,
-        sample_rate: 48_000,
-        channels: 2,
-    };
     let rendition = |name: &str, video| Rendition {
         name: name.to_owned(),
         video: Some(video),
-        audio: Some(audio.clone()),
+        audio: Some(sample::stereo()),
     };
     Recipe {
         boundaries: BoundaryRule::Grid { segment: Time::from_secs(2) },
@@ -56,8 +34,8 @@ fn recipe() -> Recipe {
         timestamp_offset: Time::from_secs(10),
         exact: false,
         renditions: vec![
-            rendition("1080p", video(1920, 1080, 6_000_000)),
-            rendition("720p", video(1280, 720, 3_000_000)),
+            rendition("1080p", sample::encoded((1920, 1080), 6_000_000, 40)),
+            rendition("720p", sample::encoded((1280, 720), 3_000_000, 40)),
         ],
     }
 }

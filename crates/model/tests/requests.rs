@@ -285,6 +285,26 @@ fn interlaced_sources_are_deinterlaced_and_full_range_ones_limited() {
 }
 
 #[test]
+fn the_level_holds_for_the_most_frames_a_second_and_for_what_headers_ask_for() {
+    let level = |size, asked, average, most| {
+        let (width, height) = size;
+        let mut facts = picture(width, height);
+        let video = facts.video.as_mut().expect("a picture");
+        video.frame_rate = FrameRate::Variable(Time::from_secs(average));
+        video.frame_rate_max = Time::from_secs(most);
+        let recipe = request(&[asked]).resolve(&facts).expect("a recipe");
+        let contract = &videos(&recipe)[0].contract;
+        assert_eq!((contract.reference_frames, contract.reorder_depth), (4, 2));
+        contract.level
+    };
+    assert_eq!(level((1920, 1080), "source", 24, 24), 40);
+    assert_eq!(level((1920, 1080), "source", 24, 60), 42);
+    assert_eq!(level((1280, 720), "source", 24, 60), 32);
+    // Level 1.1 would do for three frames of this size, but not for the four that x264 writes.
+    assert_eq!(level((320, 240), "source@100k", 10, 10), 12);
+}
+
+#[test]
 fn sound_goes_with_each_picture_in_transport_streams_and_apart_in_fragmented_mp4() {
     let ladder = request(&["1080p", "720p"]);
     let recipe = ladder.resolve(&film()).expect("a recipe");
@@ -425,7 +445,8 @@ proptest! {
         let mut facts =
             with_pixels(picture(side(width), side(height)), Time::new(aspect.0, aspect.1), quarter_turns);
         if let Some(video) = &mut facts.video {
-            video.frame_rate = FrameRate::Variable(Time::new(frames.0, frames.1));
+            video.frame_rate_max = Time::new(frames.0, frames.1);
+            video.frame_rate = FrameRate::Variable(video.frame_rate_max);
         }
         let renditions = vec![RenditionRequest { sizing, bitrate: None }];
         let request = JobRequest { renditions, upscale, ..JobRequest::default() };

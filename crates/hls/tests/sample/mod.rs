@@ -1,10 +1,12 @@
 //! A film and the jobs made of it, for the tests of playlists and keys.
 
+#[path = "../../../model/tests/sample/mod.rs"]
+mod film;
+
+pub use film::stereo;
 use segue_model::{
-    AudioCodec, AudioFacts, AudioSettings, BoundaryRule, Colour, FieldOrder, Fingerprint,
-    FrameClock, FrameRate, H264Contract, H264Profile, Hash, Job, KeyframeIndex, Orientation,
-    Packaging, RateControl, Recipe, Rendition, Revision, Source, SourceFacts, Time, VideoFacts,
-    VideoSettings,
+    BoundaryRule, Fingerprint, FrameRate, Hash, Job, Packaging, Recipe, Rendition, Revision,
+    Source, SourceFacts, Time,
 };
 
 pub fn secs(text: &str) -> Time {
@@ -15,35 +17,9 @@ pub fn grid(segment: &str) -> BoundaryRule {
     BoundaryRule::Grid { segment: secs(segment) }
 }
 
-pub fn picture(name: &str, (width, height): (u32, u32), bitrate_max: u64) -> Rendition {
-    Rendition {
-        name: name.to_owned(),
-        video: Some(VideoSettings {
-            width,
-            height,
-            deinterlace: false,
-            rate_control: RateControl::CappedQuality { crf: 20, bitrate_max, buffer_ms: 1000 },
-            preset: "veryfast".to_owned(),
-            contract: H264Contract {
-                profile: H264Profile::High,
-                level: 31,
-                reference_frames: 3,
-                reorder_depth: 2,
-                colour: colour(),
-            },
-        }),
-        audio: None,
-    }
-}
-
-pub fn stereo() -> AudioSettings {
-    AudioSettings {
-        stream: 1,
-        codec: AudioCodec::Aac,
-        bitrate: 128_000,
-        sample_rate: 48_000,
-        channels: 2,
-    }
+pub fn picture(name: &str, size: (u32, u32), bitrate_max: u64) -> Rendition {
+    let video = film::encoded(size, bitrate_max, 31);
+    Rendition { name: name.to_owned(), video: Some(video), audio: None }
 }
 
 pub fn sound(name: &str) -> Rendition {
@@ -76,48 +52,14 @@ pub fn job(
     Job::new(source, recipe, facts(secs(duration)), timeline)
 }
 
-fn colour() -> Colour {
-    let bt709 = || "bt709".to_owned();
-    Colour { full_range: false, primaries: bt709(), transfer: bt709(), matrix: bt709() }
-}
-
 fn facts(duration: Time) -> SourceFacts {
     let rate = Time::new(24_000, 1_001);
-    SourceFacts {
-        container: "matroska,webm".to_owned(),
-        start: Time::ZERO,
-        duration,
-        declared_duration: None,
-        video: Some(VideoFacts {
-            stream: 0,
-            codec: "hevc".to_owned(),
-            width: 1920,
-            height: 1080,
-            sample_aspect: Time::from_secs(1),
-            orientation: Orientation::default(),
-            frame_rate: FrameRate::Constant(rate),
-            clock: FrameClock { start: Time::ZERO, rate },
-            field_order: FieldOrder::Progressive,
-            pixel_format: "yuv420p".to_owned(),
-            colour: colour(),
-            time_base: Time::new(1, 1000),
-            start: Time::ZERO,
-            end: duration,
-            keyframes: KeyframeIndex { scanned: false, ticks: vec![0], positions: Vec::new() },
-        }),
-        audio: vec![AudioFacts {
-            stream: 1,
-            codec: "flac".to_owned(),
-            sample_rate: 48_000,
-            channels: 2,
-            layout: "stereo".to_owned(),
-            language: Some("eng".to_owned()),
-            default: true,
-            time_base: Time::new(1, 1000),
-            start: Time::ZERO,
-            end: duration,
-            grid: None,
-            decodable: true,
-        }],
-    }
+    let mut facts = film::film();
+    facts.duration = duration;
+    let video = facts.video.as_mut().expect("a picture");
+    (video.frame_rate, video.frame_rate_max) = (FrameRate::Constant(rate), rate);
+    video.clock.rate = rate;
+    video.end = duration;
+    facts.audio[0].end = duration;
+    facts
 }

@@ -23,6 +23,8 @@ pub use fingerprint::fingerprint;
 
 /// Sound that goes on for longer than this after the last picture is kept, under a held picture.
 const TAIL_CUT: Time = Time::from_secs(1);
+/// A longer gap in a list of frames may hold frames that are not listed.
+const LISTED_GAP: Time = Time::from_secs(1);
 /// How much less than declared a file may hold without a word.
 const SHORTFALL: Time = Time::from_secs(1);
 
@@ -159,6 +161,7 @@ impl Draft<'_> {
                 .unwrap_or(Time::from_secs(1)),
             orientation: stream.orientation(),
             frame_rate,
+            frame_rate_max: rate::frame_rate_max(frame_rate, &head.times, || self.listed(stream)),
             clock,
             field_order: head.field_order.unwrap_or(FieldOrder::Progressive),
             pixel_format: av::pixel_format_name(head.pixel_format),
@@ -168,6 +171,23 @@ impl Draft<'_> {
             end,
             keyframes: self.index.keyframes.clone(),
         })
+    }
+
+    /// When every frame is decoded, where the container's own table says so: MP4's.
+    fn listed(&self, stream: &Stream<'_>) -> Option<Vec<Time>> {
+        if !self.input.format().contains("mov") {
+            return None;
+        }
+        let entries = self.input.index_entries(stream.index);
+        let mut ticks: Vec<i64> = entries.into_iter().map(|(tick, ..)| tick).collect();
+        ticks.sort_unstable();
+        let time = |tick: &i64| Time::from_ticks(*tick, stream.time_base());
+        let times: Vec<Time> = ticks.iter().map(time).collect();
+        let end = self.index.end_of(stream.index).map(|(tick, _)| time(&tick));
+        // A hole may be a fragment that nobody has read, and does not show how dense that is.
+        let with_end: Vec<Time> = times.iter().copied().chain(end).collect();
+        let whole = with_end.windows(2).all(|pair| pair[1] - pair[0] <= LISTED_GAP);
+        (whole && times.len() > 1).then_some(times)
     }
 
     fn audio(&self, head: &AudioHead, start: Time) -> Option<AudioFacts> {

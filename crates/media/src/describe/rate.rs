@@ -59,6 +59,48 @@ pub(super) fn frame_rate(evidence: &Evidence<'_>) -> FrameRate {
     FrameRate::Variable(candidates.clone().next().unwrap_or(Time::from_secs(25)))
 }
 
+/// Frames per second in any stretch of a second or more, at most, as the slots of the clock hold them.
+///
+/// `listed` tells when all frames are decoded, rising, if the container does. They are shown at other
+/// times, but as dense: an encoder decodes each frame when an earlier one is shown.
+pub(super) fn frame_rate_max(
+    frame_rate: FrameRate,
+    head: &[Time],
+    listed: impl FnOnce() -> Option<Vec<Time>>,
+) -> Time {
+    let FrameRate::Variable(average) = frame_rate else { return frame_rate.nominal() };
+    let counted = match listed() {
+        Some(times) => densest(&times),
+        // Whatever the container claims: its claims, too, are of what was probed.
+        None => densest(head).max(FrameRate::UNCOUNTED),
+    };
+    counted.max(average)
+}
+
+/// The highest rate in any stretch of `times` that lasts a second or a little more.
+fn densest(times: &[Time]) -> Time {
+    let Some(&start) = times.first() else { return Time::ZERO };
+    let clock = FrameClock { start, rate: FrameClock::FINE };
+    let mut slots: Vec<i64> = times.iter().map(|time| clock.slot_of(*time)).collect();
+    slots.dedup();
+    let second = FrameClock::FINE.round();
+    let mut densest = Time::ZERO;
+    let mut end = 0;
+    for (begin, slot) in slots.iter().enumerate() {
+        while slots.get(end).is_some_and(|other| other - slot < second) {
+            end += 1;
+        }
+        let frames = (end - begin) as i64;
+        // The last second may not be full.
+        let length = slots.get(end).map_or(second, |other| other - slot);
+        densest = densest.max(FrameClock::FINE * frames / Time::from_secs(length));
+        if end == slots.len() {
+            break;
+        }
+    }
+    densest
+}
+
 fn sane(rate: Time) -> bool {
     rate >= Time::new(1, 2) && rate <= Time::from_secs(240)
 }
@@ -147,6 +189,54 @@ mod tests {
             all.iter().enumerate().filter(|(n, _)| *n != 40).map(|(_, t)| *t).collect();
         let base = Some(Time::from_secs(30));
         assert_eq!(judge(&head, &[], None, base), FrameRate::Constant(Time::from_secs(30)));
+    }
+
+    /// The most of a film that has 20 frames a second on average.
+    fn most(head: &[Time], listed: Option<&[Time]>) -> Time {
+        let average = FrameRate::Variable(Time::from_secs(20));
+        frame_rate_max(average, head, || listed.map(<[Time]>::to_vec))
+    }
+
+    /// Frames at `rates`, each for so many frames, one behind the other.
+    fn at_rates(rates: &[(i64, usize)]) -> Vec<Time> {
+        let gaps = rates.iter().flat_map(|&(rate, count)| vec![Time::new(1, rate); count]);
+        gaps.scan(Time::from_secs(7), |at, gap| Some(std::mem::replace(at, *at + gap))).collect()
+    }
+
+    #[test]
+    fn a_constant_rate_is_its_own_most() {
+        let head = at_rates(&[(100, 250)]);
+        let rate = frame_rate_max(FrameRate::Constant(Time::from_secs(50)), &head, || None);
+        assert_eq!(rate, Time::from_secs(50));
+    }
+
+    #[test]
+    fn the_most_of_a_variable_rate_is_its_densest_second_where_frames_are_listed() {
+        // 48 a second for 1.5 s, after what the head shows.
+        let listed = at_rates(&[(10, 300), (48, 72), (16, 30)]);
+        assert_eq!(most(&listed[..250], Some(&listed)), Time::from_secs(48));
+        // A burst of less than a second counts with the slower frames beside it: 40 frames in half
+        // a second, then 5.
+        let listed = at_rates(&[(10, 50), (80, 40), (10, 50)]);
+        assert_eq!(most(&listed[..9], Some(&listed)), Time::from_secs(45));
+        // Never less than the average.
+        let listed = at_rates(&[(10, 50)]);
+        assert_eq!(most(&listed, Some(&listed)), Time::from_secs(20));
+        // In less than a second: as many as there are.
+        let listed = at_rates(&[(100, 32)]);
+        assert_eq!(most(&listed, Some(&listed)), Time::from_secs(32));
+    }
+
+    #[test]
+    fn frames_that_share_a_slot_count_once() {
+        let listed = frames((0..240).map(|n| Time::new(n / 2, 60) + Time::new(n % 2, 1000)));
+        assert_eq!(most(&listed, Some(&listed)), Time::from_secs(60));
+    }
+
+    #[test]
+    fn where_nobody_counted_a_variable_rate_reaches_sixty_or_what_the_head_shows() {
+        assert_eq!(most(&at_rates(&[(10, 250)]), None), FrameRate::UNCOUNTED);
+        assert_eq!(most(&at_rates(&[(120, 250)]), None), Time::from_secs(120));
     }
 
     #[test]

@@ -1,14 +1,8 @@
 //! Just enough of H.264 (ITU-T H.264 7.3, Annex B) and HEVC (H.265 7.3) to tell where decoding
 //! can begin and which parameter sets are in force.
 
-/// How NAL units are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// Start codes (TS).
-    AnnexB,
-    /// Lengths of so many bytes (MP4).
-    Length(u8),
-}
+pub(super) use crate::bits::Framing;
+use crate::bits::{Bits, Units, without_emulation};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum NalCodec {
@@ -49,9 +43,7 @@ impl NalCodec {
     pub(super) fn sequence_set_id(self, sequence_set: &[u8]) -> Option<u8> {
         let plain = without_emulation(sequence_set);
         match self {
-            NalCodec::H264 => {
-                Bits { bytes: plain.get(4..)?, at: 0 }.exp_golomb().map(|id| id as u8)
-            }
+            NalCodec::H264 => Bits::of(plain.get(4..)?).exp_golomb().map(|id| id as u8),
             // After profile, tier and level of up to seven layers: encoders use 0.
             NalCodec::Hevc => Some(0),
         }
@@ -117,7 +109,7 @@ impl NalCodec {
 
 /// Whether a slice's type (the second Exp-Golomb code) is I or SI.
 fn is_intra_slice(payload: &[u8]) -> bool {
-    let mut bits = Bits { bytes: payload, at: 0 };
+    let mut bits = Bits::of(payload);
     let kind = bits.exp_golomb().and_then(|_first_block| bits.exp_golomb());
     matches!(kind, Some(2 | 4 | 7 | 9))
 }
@@ -147,103 +139,9 @@ fn has_recovery_point(mut payload: &[u8]) -> bool {
     false
 }
 
-struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Bits<'_> {
-    fn bit(&mut self) -> Option<u32> {
-        let byte = self.bytes.get(self.at / 8)?;
-        let bit = byte >> (7 - self.at % 8) & 1;
-        self.at += 1;
-        Some(bit.into())
-    }
-
-    fn exp_golomb(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while self.bit()? == 0 {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        let mut value = 1_u32;
-        for _ in 0..zeros {
-            value = value << 1 | self.bit()?;
-        }
-        Some(value - 1)
-    }
-}
-
-/// Drops the bytes that keep start codes out of payloads.
-fn without_emulation(nal: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(nal.len());
-    for byte in nal {
-        if !(*byte == 3 && plain.ends_with(&[0, 0])) {
-            plain.push(*byte);
-        }
-    }
-    plain
-}
-
-/// Walks NAL units; stops where lengths make no sense.
-pub(super) struct Units<'a> {
-    pub(super) framing: Framing,
-    pub(super) rest: &'a [u8],
-}
-
-impl<'a> Iterator for Units<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        match self.framing {
-            Framing::Length(size) => {
-                let (length, rest) = self.rest.split_at_checked(usize::from(size))?;
-                let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-                let (nal, rest) = rest.split_at_checked(length)?;
-                self.rest = rest;
-                Some(nal)
-            }
-            Framing::AnnexB => {
-                let start = find_start_code(self.rest)? + 3;
-                let after = &self.rest[start..];
-                let end = find_start_code(after).unwrap_or(after.len());
-                self.rest = &after[end..];
-                // A start code may have a zero before it, and units may be padded with zeros.
-                let length =
-                    after[..end].iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
-                Some(&after[..length])
-            }
-        }
-    }
-}
-
-fn find_start_code(bytes: &[u8]) -> Option<usize> {
-    // Most bytes of a payload are not 1: looking for the last byte of the code is the fast way.
-    let mut from = 2;
-    loop {
-        let one = from + bytes.get(from..)?.iter().position(|byte| *byte == 1)?;
-        if bytes[one - 2..one] == [0, 0] {
-            return Some(one - 2);
-        }
-        from = one + 1;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn units_are_found_in_both_framings() {
-        let annex_b = [0, 0, 0, 1, 9, 0xf0, 0, 0, 1, 0x65, 1, 2];
-        let units: Vec<&[u8]> = Units { framing: Framing::AnnexB, rest: &annex_b }.collect();
-        assert_eq!(units, [&[9, 0xf0][..], &[0x65, 1, 2]]);
-        let lengths = [0, 2, 9, 0xf0, 0, 3, 0x65, 1, 2, 0, 9, 1];
-        let units: Vec<&[u8]> = Units { framing: Framing::Length(2), rest: &lengths }.collect();
-        assert_eq!(units, [&[9, 0xf0][..], &[0x65, 1, 2]]);
-    }
 
     #[test]
     fn decoding_begins_at_idr_and_recovery_points_only() {

@@ -1,8 +1,11 @@
-//! The facts of a film, for tests that need some.
+//! The facts of a film and how it is encoded, for tests that need some: this crate's and, by path,
+//! those of `segue-hls`.
+#![allow(dead_code)] // Each test binary uses its own part.
 
 use segue_model::{
-    AudioFacts, Colour, FieldOrder, FrameClock, FrameRate, KeyframeIndex, Orientation, SampleGrid,
-    SourceFacts, Time, VideoFacts,
+    AudioCodec, AudioFacts, AudioSettings, Colour, FieldOrder, FrameClock, FrameRate, H264Contract,
+    H264Profile, KeyframeIndex, Orientation, RateControl, SampleGrid, SourceFacts, Time,
+    VideoFacts, VideoSettings,
 };
 
 /// A minute of 1920x1080 at 24 frames a second, with English stereo in stream 1.
@@ -22,6 +25,7 @@ pub fn film() -> SourceFacts {
             sample_aspect: Time::from_secs(1),
             orientation: Orientation::default(),
             frame_rate: FrameRate::Constant(rate),
+            frame_rate_max: rate,
             clock: FrameClock { start: Time::ZERO, rate },
             field_order: FieldOrder::Progressive,
             pixel_format: "yuv420p".to_owned(),
@@ -55,4 +59,33 @@ pub fn sound(stream: u32, channels: u32) -> AudioFacts {
 pub fn bt709() -> Colour {
     let bt709 = || "bt709".to_owned();
     Colour { full_range: false, primaries: bt709(), transfer: bt709(), matrix: bt709() }
+}
+
+/// A picture at constant quality, with a buffer of a second.
+pub fn encoded((width, height): (u32, u32), bitrate_max: u64, level: u8) -> VideoSettings {
+    VideoSettings {
+        width,
+        height,
+        deinterlace: false,
+        rate_control: RateControl::CappedQuality { crf: 20, bitrate_max, buffer_ms: 1000 },
+        preset: "veryfast".to_owned(),
+        contract: H264Contract {
+            profile: H264Profile::High,
+            level,
+            reference_frames: 3,
+            reorder_depth: 2,
+            colour: bt709(),
+        },
+    }
+}
+
+/// Stream 1 at 128 kb/s.
+pub fn stereo() -> AudioSettings {
+    AudioSettings {
+        stream: 1,
+        codec: AudioCodec::Aac,
+        bitrate: 128_000,
+        sample_rate: 48_000,
+        channels: 2,
+    }
 }
