@@ -135,6 +135,17 @@ fn older() -> Vec<SourceSpec> {
             ))
             .video(video("mpeg4"))
             .sound(sound("mp3")),
+        SourceSpec::new(
+            "mpeg4-b-frames-avi",
+            "avi",
+            "keyframes shown after a boundary, by no index",
+        )
+        .ffmpeg(format!("{film_25} -c:v mpeg4 -b:v 800k -g 50 -bf 2 -pix_fmt yuv420p -an"))
+        .video(video("mpeg4")),
+        SourceSpec::new("h264-b-frames-avi", "avi", "show times that only decoding tells")
+            .ffmpeg(format!("{film_25} {H264} -g 50 -bf 3 -c:a libmp3lame -b:a 128k"))
+            .video(video("h264").from(0.08))
+            .sound(sound("mp3")),
     ]
 }
 

@@ -34,6 +34,9 @@ pub(super) struct VideoHead {
     pub(super) field_order: Option<FieldOrder>,
     /// When the first pictures are shown, rising.
     pub(super) times: Vec<Time>,
+    /// How much later pictures are shown than their packets say: containers that know decode times
+    /// alone (AVI).
+    pub(super) shown_after: Time,
 }
 
 /// What a track's first packets tell.
@@ -90,6 +93,8 @@ struct Pictures {
     time_base: Time,
     decoder: Decoder,
     packet_ticks: Vec<i64>,
+    /// When the first packet is decoded, if it does not say when it is shown.
+    first_decoded: Option<i64>,
     frames: usize,
     interlaced: [usize; 2],
     first: Option<VideoHead>,
@@ -107,6 +112,7 @@ impl Pictures {
             time_base: found.time_base(),
             decoder,
             packet_ticks: Vec::new(),
+            first_decoded: None,
             frames: 0,
             interlaced: [0; 2],
             first: None,
@@ -118,7 +124,10 @@ impl Pictures {
     }
 
     fn feed(&mut self, packet: Option<&Packet>) -> Result<(), Error> {
-        if let Some(tick) = packet.and_then(Packet::tick) {
+        if let Some((packet, tick)) = packet.and_then(|packet| Some((packet, packet.tick()?))) {
+            if self.packet_ticks.is_empty() && packet.pts().is_none() {
+                self.first_decoded = Some(tick);
+            }
             self.packet_ticks.push(tick);
         }
         if self.frames >= FRAMES {
@@ -140,6 +149,7 @@ impl Pictures {
                 pixel_format: frame.format(),
                 field_order: None,
                 times: Vec::new(),
+                shown_after: Time::ZERO,
             });
             head.start = head.start.min(start);
             Ok(())
@@ -156,6 +166,10 @@ impl Pictures {
         self.packet_ticks.dedup();
         let times = self.packet_ticks.iter().map(|tick| Time::from_ticks(*tick, self.time_base));
         head.times = times.filter(|time| *time >= head.start).collect();
+        if let Some(tick) = self.first_decoded {
+            let decoded = Time::from_ticks(tick, self.time_base);
+            head.shown_after = (head.start - decoded).max(Time::ZERO);
+        }
         let [top, bottom] = self.interlaced;
         // A few progressive frames do not make an interlaced film progressive.
         if (top + bottom) * 4 > self.frames {

@@ -214,8 +214,8 @@ fn container_index(
 
 /// When the keyframes of `entries` are shown.
 ///
-/// Matroska's cues and AVI's index say so. MP4's table holds decode times, so its packets are
-/// listed once over without reading their bytes.
+/// Matroska's cues say so. MP4's table holds decode times, so its packets are listed once over
+/// without reading their bytes. AVI knows no others: those who enter there mind that.
 fn presentation_ticks(
     input: &mut Input,
     video: u32,

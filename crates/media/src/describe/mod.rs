@@ -124,13 +124,14 @@ impl Draft<'_> {
         let first = head.start - start;
         let frame = frame_rate.nominal().recip().unwrap_or(Time::new(1, 25));
         let clock = FrameClock { start: first, rate };
+        let shown = |tick: i64| on_axis(tick) + head.shown_after;
         let end = match (self.index.end_of(stream.index), frame_rate) {
             (Some((tick, _)), FrameRate::Constant(_)) => {
-                clock.time_of(clock.slot_of(on_axis(tick)) + 1)
+                clock.time_of(clock.slot_of(shown(tick)) + 1)
             }
-            (Some((tick, 0)), FrameRate::Variable(_)) => on_axis(tick) + frame,
+            (Some((tick, 0)), FrameRate::Variable(_)) => shown(tick) + frame,
             (Some((tick, duration)), FrameRate::Variable(_)) => {
-                on_axis(tick.saturating_add(duration))
+                shown(tick.saturating_add(duration))
             }
             (None, _) => {
                 return Err(Error::source(

@@ -130,6 +130,7 @@ impl<'a> Reader<'a> {
     ) -> Place {
         if let Some((video, target)) = picture {
             let keyframes = &video.keyframes;
+            let back = back + usize::from(!self.knows_show_times());
             let Some(entry) = keyframes.at_or_before(target).and_then(|at| at.checked_sub(back))
             else {
                 return Place { seek: None, entry: None };
@@ -155,6 +156,12 @@ impl<'a> Reader<'a> {
         let start = (self.facts.start / track.time_base).floor();
         let seek = (!bare && target > start).then_some(SeekTo::Tick(track.stream, target));
         Place { seek, entry: None }
+    }
+
+    /// Whether packets say when they are shown. AVI's say when they are decoded: a keyframe is shown
+    /// a few pictures later than its index says, and pictures before that need the keyframe before.
+    fn knows_show_times(&self) -> bool {
+        self.facts.container != "avi"
     }
 
     /// Reads on until both tracks have shown up; whether they did so early enough.
