@@ -8,7 +8,7 @@
 
 use std::fmt::Write;
 
-use segue_model::{AudioSettings, Job, Packaging, Rendition, Time};
+use segue_model::{AudioSettings, FrameRate, Job, Packaging, Rendition, Time, VideoFacts};
 
 use crate::bandwidth::{self, Bandwidth};
 use crate::{keys, language};
@@ -153,9 +153,8 @@ fn write_variant(
     );
     if let Some(video) = video {
         add(&mut tag, format_args!(",RESOLUTION={}x{}", video.width, video.height));
-        if let Some(facts) = &job.facts.video {
-            // The maximum (RFC 8216 4.3.4.2), not the average.
-            let thousandths = facts.frame_rate_max.to_ticks(1000).max(0);
+        if let Some(most) = job.facts.video.as_ref().and_then(most_frames) {
+            let thousandths = most.to_ticks(1000).max(0);
             let (whole, rest) = (thousandths / 1000, thousandths % 1000);
             add(&mut tag, format_args!(",FRAME-RATE={whole}.{rest:03}"));
         }
@@ -165,6 +164,17 @@ fn write_variant(
     }
     line(out, format_args!("{tag}"));
     line(out, format_args!("{}", keys::media_playlist(rendition)));
+}
+
+/// FRAME-RATE: the maximum (RFC 8216 4.3.4.2), not the average.
+///
+/// `None` where nobody counted and a bound was assumed. Levels must hold, so they are made for the
+/// bound; but players skip variants that are too fast for them, and the attribute is optional. The
+/// facts do not tell a film that was counted and has just this rate, so it goes without as well.
+fn most_frames(facts: &VideoFacts) -> Option<Time> {
+    let assumed = matches!(facts.frame_rate, FrameRate::Variable(_))
+        && facts.frame_rate_max == FrameRate::UNCOUNTED;
+    (!assumed).then_some(facts.frame_rate_max)
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

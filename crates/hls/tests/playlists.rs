@@ -212,6 +212,17 @@ fn the_frame_rate_is_the_most_frames_a_second_not_the_average() {
     video.frame_rate_max = Time::new(48_000, 1001);
     let text = playlist::multivariant(&job);
     assert_eq!(text.matches(",FRAME-RATE=47.952\n").count(), 2, "{text}");
+    // Nobody counted: no promise is better than one that turns players away.
+    let video = job.facts.video.as_mut().expect("a picture");
+    video.frame_rate_max = FrameRate::UNCOUNTED;
+    let text = playlist::multivariant(&job);
+    assert!(text.contains("RESOLUTION=") && !text.contains("FRAME-RATE"), "{text}");
+    // A constant rate is known.
+    let video = job.facts.video.as_mut().expect("a picture");
+    video.frame_rate = FrameRate::Constant(FrameRate::UNCOUNTED);
+    let text = playlist::multivariant(&job);
+    assert_eq!(text.matches(",FRAME-RATE=60.000\n").count(), 2, "{text}");
+
     // Each frame brings packaging with it: to the peak at that rate, to the average at the average.
     let at = |average, most| {
         let mut job = job.clone();

@@ -141,9 +141,62 @@ fn the_most_frames_a_second_are_counted_where_the_container_lists_them() {
     assert!(matches!(holed.frame_rate, FrameRate::Variable(_)), "{:?}", holed.frame_rate);
     assert_eq!(holed.frame_rate_max, FrameRate::UNCOUNTED);
 
+    // Matroska's cues spare reading, and list keyframes only.
     let (uncounted, real) = facts("vfr-mkv");
+    assert!(!uncounted.keyframes.scanned);
     assert_eq!(uncounted.frame_rate_max, FrameRate::UNCOUNTED);
     assert!(real < 60.0);
     let (constant, _) = facts("fps-50-mkv");
     assert_eq!(constant.frame_rate_max, Time::from_secs(50));
+}
+
+#[test]
+fn the_most_frames_a_second_are_counted_where_all_were_read_whatever_the_container_claims() {
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let ffmpeg = |arguments: &str, output: &std::path::Path| {
+        let mut ffmpeg = segue_lab::ffmpeg();
+        ffmpeg.current_dir(&directory).args(arguments.split_whitespace());
+        segue_lab::run(ffmpeg.arg(output));
+    };
+    // About 12 frames a second, and 25 for two seconds that the head does not reach; of 50, so that
+    // 50 is what containers claim.
+    let film = directory.path().join("film.mkv");
+    ffmpeg(
+        "-f lavfi -i testsrc2=s=64x48:r=50:d=30 \
+         -vf select='not(mod(n,4))+between(t,25,27)*not(mod(n,2))',settb=1/90000,\
+         setpts='round((T+0.004*sin(N*1.7))/TB)' -fps_mode passthrough -enc_time_base 1:90000 \
+         -c:v libx264 -preset veryfast -g 25",
+        &film,
+    );
+    for (name, options) in [
+        ("read.ts", ""),
+        // No cues.
+        ("read.mkv", "-live 1"),
+        ("read.flv", ""),
+    ] {
+        let path = directory.path().join(name);
+        ffmpeg(&format!("-i film.mkv -c copy {options}"), &path);
+        let (video, real) = (support::facts(&path).video.expect("a picture"), densest(&path));
+        assert!(video.keyframes.scanned, "{name}");
+        let FrameRate::Variable(average) = video.frame_rate else { panic!("{name}: it varies") };
+        assert!((24.0..27.0).contains(&real), "{name}: {real}");
+        let most = seconds(video.frame_rate_max);
+        assert!((most - real).abs() <= real / 240.0, "{name}: {most} instead of {real}");
+        assert!(average <= video.frame_rate_max, "{name}: {average} on average, {most} at most");
+    }
+
+    // Of pictures without a timestamp nobody knows in which second they are.
+    let path = directory.path().join("untimed.ts");
+    let mut stream = std::fs::read(directory.path().join("read.ts")).expect("a stream");
+    let starts = stream.windows(4).enumerate().filter(|(_, four)| *four == [0, 0, 1, 0xe0]);
+    let headers: Vec<usize> = starts.map(|(at, _)| at).collect();
+    for header in headers.into_iter().skip(200).step_by(3) {
+        // The flags that say which timestamps follow.
+        stream[header + 7] &= 0x3f;
+    }
+    std::fs::write(&path, stream).expect("room");
+    let untimed = support::facts(&path).video.expect("a picture");
+    assert!(untimed.keyframes.scanned);
+    assert!(matches!(untimed.frame_rate, FrameRate::Variable(_)), "{:?}", untimed.frame_rate);
+    assert_eq!(untimed.frame_rate_max, FrameRate::UNCOUNTED);
 }

@@ -3,10 +3,13 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use segue_media::span::{SpanEvent, SpanOrder, run};
-use segue_media::{Cancel, Error};
+use segue_media::{ByteSource, Cancel, Error, FileSource};
 use segue_model::{AudioRequest, BoundaryRule, Job, JobRequest, Packaging, SegmentId, Span, Time};
 use support::{Made, job, make, open, quick, run_order, run_span, scattered, write};
 use tempfile::TempDir;
@@ -95,6 +98,69 @@ fn a_segment_that_is_waited_for_does_not_wait_for_pictures_of_the_next() {
     assert!(first_of(&order) == alone, "its encoder saw what follows");
     let patient = first_of(&SpanOrder { urgent: false, ..order });
     assert!(patient != alone, "looking ahead made no difference, so nothing was tested");
+}
+
+/// Has a stretch that can be read when the gate has been opened.
+struct Gated {
+    file: FileSource,
+    shut: Range<u64>,
+    gate: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl ByteSource for Gated {
+    fn read_at(&mut self, buffer: &mut [u8], position: u64) -> std::io::Result<usize> {
+        if self.shut.contains(&position) {
+            let (open, opened) = &*self.gate;
+            let deadline = Duration::from_secs(60);
+            let open = opened.wait_timeout_while(open.lock().unwrap(), deadline, |open| !*open);
+            if !*open.unwrap().0 {
+                return Err(std::io::Error::other("nobody opened the gate"));
+            }
+        }
+        self.file.read_at(buffer, position)
+    }
+
+    fn size(&self) -> Option<u64> {
+        self.file.size()
+    }
+}
+
+#[test]
+fn segments_do_not_pile_up_behind_sound_that_has_ended() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("short-sound.ts");
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=s=480x270:r=25:d=40,noise=alls=20"])
+        .args(["-f", "lavfi", "-i", "sine=r=48000:d=2", "-c:v", "mpeg2video", "-q:v", "2"])
+        .args(["-g", "25", "-c:a", "aac"])
+        .arg(&path)
+        .status();
+    assert!(made.unwrap().success());
+    let job = job(&path, &quick(Packaging::MpegTs));
+    let order = SpanOrder {
+        span: job.timeline.whole(),
+        renditions: vec![0],
+        threads: 1,
+        urgent: false,
+        job: job.clone(),
+    };
+    // Sound may be ten seconds late and no more: the sixth segment ends at 12 s, and can be made when
+    // 22 s have been read. libav reads the start and the end to find out what it has before it.
+    let file = FileSource::new(std::fs::File::open(&path).unwrap()).unwrap();
+    let size = file.size().unwrap();
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let source = Box::new(Gated { file, shut: size * 3 / 4..size * 7 / 8, gate: gate.clone() });
+    let mut made = 0;
+    let outcome = run(source, &order, &Cancel::default(), &mut |event| {
+        made += u32::from(matches!(event, SpanEvent::Segment { .. }));
+        if made == 6 {
+            *gate.0.lock().unwrap() = true;
+            gate.1.notify_all();
+        }
+        Ok(())
+    });
+    assert!(outcome.is_ok(), "{made} segments, then {outcome:?}");
+    assert_eq!(made, 20);
 }
 
 /// Decode times of the picture, in playing order, as libav reads them.

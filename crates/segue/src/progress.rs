@@ -109,8 +109,9 @@ pub struct Summary<'a> {
     pub speed: Option<f64>,
     /// Span processes that died on the way.
     pub deaths: u64,
-    /// Frames and packets that decoders complained about, in this run or those before it; those
-    /// between two spans may count twice.
+    /// Frames and packets that decoders complained about, in this run or those before it. Near where
+    /// two spans meet, some may count twice or be taken for those of the other: between once and
+    /// twice for a damaged place, however many processes die at it.
     pub damaged: u64,
     /// How many seconds at the end are a held picture and silence, as the source ended early.
     pub short_by: Option<f64>,

@@ -23,14 +23,36 @@ struct Actors {
     spawner: Spawner,
 }
 
+/// What one process does.
+enum Act<'a> {
+    Say(&'a Message),
+    Die { signal: &'static str, hello: bool },
+}
+
 impl Actors {
     fn saying(answers: &[Message]) -> Actors {
+        let answers: Vec<_> = answers.iter().map(Act::Say).collect();
+        Actors::playing(&answers)
+    }
+
+    fn playing(acts: &[Act]) -> Actors {
         let directory = tempdir().unwrap();
         let hello = Message::Hello { version: protocol::VERSION, unenforced: Vec::new() };
-        for (number, answer) in answers.iter().enumerate() {
-            let mut file = File::create(directory.path().join(format!("{number}.said"))).unwrap();
-            write_frame(&mut file, &hello, b"").unwrap();
-            write_frame(&mut file, answer, b"").unwrap();
+        for (number, act) in acts.iter().enumerate() {
+            let path = |what| directory.path().join(format!("{number}.{what}"));
+            let mut file = File::create(path("said")).unwrap();
+            match act {
+                Act::Say(answer) => {
+                    write_frame(&mut file, &hello, b"").unwrap();
+                    write_frame(&mut file, answer, b"").unwrap();
+                }
+                Act::Die { signal, hello: says_hello } => {
+                    if *says_hello {
+                        write_frame(&mut file, &hello, b"").unwrap();
+                    }
+                    fs::write(path("signal"), signal).unwrap();
+                }
+            }
         }
         let program = directory.path().join("actor");
         write_program(&program, directory.path());
@@ -62,6 +84,7 @@ number=0
 while [ -e $number.came ]; do number=$((number + 1)); done
 : >$number.came
 cat $number.said
+if [ -e $number.signal ]; then kill -s $(cat $number.signal) $$; fi
 exec cat >orders
 ";
     let written = Command::new("sh")
@@ -115,6 +138,35 @@ fn two_processes_that_die_of_a_film_are_enough() {
     assert_eq!(actors.describe(), Ok(facts()));
     let actors = Actors::saying(&[dies(), dies(), described()]);
     assert!(matches!(actors.describe(), Err(Ending::Failed(_))));
+    assert_eq!(actors.started(), 2);
+}
+
+#[test]
+fn who_kills_processes_is_outlasted_and_the_film_is_not_blamed() {
+    let described = described();
+    for signal in ["KILL", "TERM"] {
+        let die = || Act::Die { signal, hello: true };
+        let actors = Actors::playing(&[die(), die(), die(), Act::Say(&described)]);
+        assert_eq!(actors.describe(), Ok(facts()));
+        assert_eq!(actors.started(), 4);
+    }
+
+    let acts: Vec<_> = (0..7).map(|at| Act::Die { signal: "KILL", hello: at % 2 == 0 }).collect();
+    let actors = Actors::playing(&acts);
+    let Err(Ending::Failed(text)) = actors.describe() else { panic!("nobody described it") };
+    assert!(text.contains("kills them") && !text.contains("damaged"), "{text}");
+    assert_eq!(actors.started(), 6);
+}
+
+#[test]
+fn a_process_that_dies_before_its_first_word_gets_another_chance() {
+    let described = described();
+    let die = || Act::Die { signal: "ABRT", hello: false };
+    let actors = Actors::playing(&[die(), Act::Say(&described)]);
+    assert_eq!(actors.describe(), Ok(facts()));
+    let actors = Actors::playing(&[die(), die(), Act::Say(&described)]);
+    let Err(Ending::Failed(text)) = actors.describe() else { panic!("nobody described it") };
+    assert!(text.contains("before it was ready") && !text.contains("damaged"), "{text}");
     assert_eq!(actors.started(), 2);
 }
 

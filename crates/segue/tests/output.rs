@@ -36,6 +36,8 @@ fn a_directory_is_kept_by_these_rules() {
     what_made_nothing_leaves_nothing(&scratch.path().join("new/e"), &job);
     what_is_not_of_the_job_is_refused(&scratch.path().join("f"), &job);
     what_was_lost_in_segments_is_known_as_long_as_they_are_there(&scratch.path().join("g"), &job);
+    what_was_told_is_not_told_again_by_who_goes_on_there(&scratch.path().join("h"), &job);
+    what_was_made_again_without_loss_has_lost_nothing(&scratch.path().join("i"), &job);
 }
 
 fn the_first_copy_wins(directory: &Path, job: &Job) {
@@ -127,5 +129,40 @@ fn what_was_lost_in_segments_is_known_as_long_as_they_are_there(directory: &Path
     drop(output);
     assert_eq!(open(directory, job).loss(), loss);
     fs::remove_file(directory.join(format!("180p/{last:05}.m4s"))).unwrap();
+    assert_eq!(open(directory, job).loss(), SourceLoss::default());
+}
+
+fn what_was_told_is_not_told_again_by_who_goes_on_there(directory: &Path, job: &Job) {
+    let output = open(directory, job);
+    let damaged = |first, lead_in, index, damaged| {
+        output.count_loss(first, lead_in).note(index, damaged).1.damaged
+    };
+    let loss = SourceLoss { damaged: 3, short_by: None };
+    output.note_loss(Span { first: 2, end: 3 }, loss).unwrap();
+    // As long as its segment is not there, somebody will make it again.
+    assert_eq!(damaged(3, Time::ZERO, 3, 3), 3);
+    output.publish(id(0, 2), b"segment").unwrap();
+    assert_eq!(damaged(3, Time::ZERO, 3, 3), 0);
+    assert_eq!(damaged(3, Time::ZERO, 3, 5), 2);
+    assert_eq!(damaged(2, Time::ZERO, 2, 3), 3);
+    // Segments are half a second long: the first is out of reach of what was read ahead, the second
+    // is decoded from there on.
+    assert_eq!(damaged(12, Time::ZERO, 12, 3), 3);
+    assert_eq!(damaged(12, Time::from_secs(1), 12, 3), 0);
+    assert_eq!(damaged(3, Time::ZERO, 12, 3), 3);
+}
+
+fn what_was_made_again_without_loss_has_lost_nothing(directory: &Path, job: &Job) {
+    let output = open(directory, job);
+    let loss = SourceLoss { damaged: 3, short_by: None };
+    output.note_loss(Span { first: 2, end: 3 }, loss).unwrap();
+    output.publish(id(0, 2), b"segment").unwrap();
+    // The sound alone.
+    output.note_loss_of_some(Span { first: 1, end: 3 }, SourceLoss::default()).unwrap();
+    assert_eq!(output.loss(), loss);
+    output.note_loss_of_some(Span { first: 2, end: 3 }, SourceLoss { damaged: 4, ..loss }).unwrap();
+    assert_eq!(output.loss().damaged, 4);
+    output.note_loss(Span { first: 1, end: 3 }, SourceLoss::default()).unwrap();
+    drop(output);
     assert_eq!(open(directory, job).loss(), SourceLoss::default());
 }

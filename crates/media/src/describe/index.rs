@@ -7,16 +7,9 @@ use std::collections::BTreeMap;
 
 use segue_model::{KeyframeIndex, Time};
 
+use super::clocks::{Clocks, Jump, Seen};
 use crate::Error;
 use crate::av::{Input, Packet, SeekTo};
-
-/// Show times step back by a few frames.
-const STEP_BACK: Time = Time::from_secs(2);
-/// No pause in a film is longer.
-const STEP_FORWARD: Time = Time::from_secs(600);
-/// A clock that was set anew goes on for longer; what one damaged timestamp is good for is shorter
-/// (a PES packet may hold ten frames of sound).
-const STEP_BORNE_OUT: Time = Time::from_secs(2);
 
 /// Keyframes of the picture, and the end of every track.
 pub(super) struct Index {
@@ -25,6 +18,9 @@ pub(super) struct Index {
     ends: BTreeMap<u32, (i64, i64)>,
     /// How long the container says it is.
     pub(super) declared: Option<Time>,
+    /// When the pictures are shown, as they come; empty unless the whole file was read and says so
+    /// of each.
+    pub(super) listed: Vec<i64>,
 }
 
 impl Index {
@@ -35,7 +31,8 @@ impl Index {
         audio: &[u32],
     ) -> Result<Index, Error> {
         let declared = declared_duration(input, video);
-        let mut index = Index { keyframes: empty(true), ends: BTreeMap::new(), declared };
+        let mut index =
+            Index { keyframes: empty(true), ends: BTreeMap::new(), declared, listed: Vec::new() };
         let lead = video.or(audio.first().copied());
         if let (Some(lead), true) = (lead, can_be_entered(input)) {
             let entries = container_index(input, lead, declared)?;
@@ -56,9 +53,18 @@ impl Index {
         self.ends.get(&stream).copied()
     }
 
-    fn note_end(&mut self, stream: u32, tick: i64, duration: i64) {
-        let end = self.ends.entry(stream).or_insert((tick, duration));
-        *end = (*end).max((tick, duration));
+    fn note_ends(&mut self, believed: &[Seen]) {
+        for Seen { stream, tick, duration, .. } in believed {
+            let end = self.ends.entry(*stream).or_insert((*tick, *duration));
+            *end = (*end).max((*tick, *duration));
+        }
+    }
+
+    /// When the container says that it ends, and a second for its rounding.
+    fn declared_end(&self, input: &Input, stream: u32) -> Option<Time> {
+        let stream = input.stream(stream)?;
+        let start = Time::from_ticks(stream.start_tick().unwrap_or(0), stream.time_base());
+        Some(start.max(Time::ZERO) + self.declared? + Time::from_secs(1))
     }
 
     /// Reads from the last keyframe that is really there to the end; false if none is.
@@ -73,13 +79,15 @@ impl Index {
             if input.seek(SeekTo::Tick(lead, *tick)).is_err() {
                 continue;
             }
-            let mut clocks = Clocks::default();
+            let mut clocks = clocks(input);
             while let Some(packet) = input.read()? {
-                let Some(pts) = packet.tick().filter(|_| !packet.is_corrupt()) else { continue };
-                if clocks.bear_out(input, &packet)? {
-                    self.note_end(packet.stream(), pts, packet.duration());
-                }
+                let Some(seen) = seen(input, &packet).filter(|_| !packet.is_corrupt()) else {
+                    continue;
+                };
+                let believed = clocks.take(seen).map_err(|jump| refused(input, jump))?;
+                self.note_ends(&believed);
             }
+            self.note_ends(&clocks.rest(self.declared_end(input, lead)));
             if self.ends.contains_key(&lead) {
                 return Ok(true);
             }
@@ -91,19 +99,27 @@ impl Index {
     fn scan(&mut self, input: &mut Input, video: Option<u32>) -> Result<(), Error> {
         self.ends.clear();
         input.seek(SeekTo::Start)?;
-        let (mut found, mut clocks) = (BTreeMap::new(), Clocks::default());
+        let (mut found, mut listed, mut all_timed) = (BTreeMap::new(), Vec::new(), true);
+        let mut note = |index: &mut Index, believed: Vec<Seen>| {
+            index.note_ends(&believed);
+            let keyframes = believed.iter().filter(|it| Some(it.stream) == video && it.keyframe);
+            found.extend(keyframes.map(|it| (it.tick, it.position)));
+            listed.extend(believed.iter().filter(|it| Some(it.stream) == video).map(|it| it.tick));
+        };
+        let mut clocks = clocks(input);
         while let Some(packet) = input.read()? {
-            let Some(pts) = packet.tick() else { continue };
+            // Some decode times among show times could be the same as those, and hide pictures.
+            all_timed &= Some(packet.stream()) != video || packet.pts().is_some();
+            let Some(seen) = seen(input, &packet) else { continue };
             if packet.is_corrupt() && packet.position().is_none() {
                 continue;
             }
-            if !clocks.bear_out(input, &packet)? {
-                continue;
-            }
-            self.note_end(packet.stream(), pts, packet.duration());
-            if Some(packet.stream()) == video && packet.is_keyframe() {
-                found.insert(pts, packet.position());
-            }
+            note(self, clocks.take(seen).map_err(|jump| refused(input, jump))?);
+        }
+        let end = video.and_then(|video| self.declared_end(input, video));
+        note(self, clocks.rest(end));
+        if all_timed {
+            self.listed = listed;
         }
         // Matroska can only be entered at clusters, and libav noted those while it read.
         let clusters: BTreeMap<i64, u64> = match video {
@@ -120,43 +136,35 @@ impl Index {
     }
 }
 
-/// How far each stream's clock is, as its packets come.
-#[derive(Default)]
-struct Clocks(BTreeMap<u32, Clock>);
-
-struct Clock {
-    /// The last timestamp that was believed.
-    last: Time,
-    /// Those since then that were not: the first and the last.
-    odd: Option<(Time, Time)>,
+/// Long steps forward are pauses but in broadcasts, whose recordings are put together by bytes.
+fn clocks(input: &Input) -> Clocks {
+    Clocks::new(!input.format().starts_with("mpeg"))
 }
 
-impl Clocks {
-    /// Whether a packet's timestamp is to be believed. A few that jump are damaged; when they go on
-    /// from there, the clock was set anew in the middle (recordings put one behind the other), and
-    /// on one axis the parts of such a source would lie upon or far from each other: refused.
-    fn bear_out(&mut self, input: &Input, packet: &Packet) -> Result<bool, Error> {
-        let (Some(stream), Some(tick)) = (input.stream(packet.stream()), packet.tick()) else {
-            return Ok(false);
-        };
-        let now = Time::from_ticks(tick, stream.time_base());
-        let jumps = |from: Time| now < from - STEP_BACK || now > from + STEP_FORWARD;
-        let clock = self.0.entry(packet.stream()).or_insert(Clock { last: now, odd: None });
-        if !jumps(clock.last) {
-            *clock = Clock { last: now, odd: None };
-            return Ok(true);
-        }
-        let (first, _) = clock.odd.filter(|(_, before)| !jumps(*before)).unwrap_or((now, now));
-        clock.odd = Some((first, now));
-        if now < first + STEP_BORNE_OUT {
-            return Ok(false);
-        }
-        let (from, to) = (clock.last.as_secs_f64(), first.as_secs_f64());
-        Err(Error::source(format!(
-            "its timestamps jump from {from:.1} s to {to:.1} s, as when recordings are put one \
-             behind the other: give it one clock first, with `ffmpeg -i FILE -c copy NEW.mkv`"
-        )))
-    }
+/// What matters of a packet; `None` without a timestamp.
+fn seen(input: &Input, packet: &Packet) -> Option<Seen> {
+    let (stream, tick) = (input.stream(packet.stream())?, packet.tick()?);
+    Some(Seen {
+        stream: packet.stream(),
+        at: Time::from_ticks(tick, stream.time_base()),
+        tick,
+        duration: packet.duration(),
+        keyframe: packet.is_keyframe(),
+        position: packet.position(),
+    })
+}
+
+fn refused(input: &Input, jump: Jump) -> Error {
+    let (from, to) = (jump.from.as_secs_f64(), jump.to.as_secs_f64());
+    let advice = if input.format().starts_with("mpeg") {
+        "give it one clock first, with `ffmpeg -i FILE -c copy NEW.mkv`"
+    } else {
+        "its parts have to be put together by a tool that gives them one clock"
+    };
+    Error::source(format!(
+        "its timestamps jump from {from:.1} s to {to:.1} s, as when recordings are put one behind \
+         the other: {advice}"
+    ))
 }
 
 fn empty(scanned: bool) -> KeyframeIndex {

@@ -4,6 +4,7 @@
 //! `head` is decoded (what headers claim of interlacing and starts is often wrong), its `index` is
 //! taken from the container or made by reading everything, and its end is read.
 
+mod clocks;
 mod fingerprint;
 mod head;
 mod index;
@@ -146,6 +147,7 @@ impl Draft<'_> {
         if width == 0 || height == 0 {
             return Err(Error::source("the picture has no size"));
         }
+        let frame_rate_max = rate::frame_rate_max(frame_rate, &head.times, || self.listed(stream));
         let mut colour = stream.colour();
         if colour.matrix == "gbr" {
             // Red, green and blue have no matrix; what is made of them is what swscale makes.
@@ -161,8 +163,12 @@ impl Draft<'_> {
                 .or(head.sample_aspect)
                 .unwrap_or(Time::from_secs(1)),
             orientation: stream.orientation(),
-            frame_rate,
-            frame_rate_max: rate::frame_rate_max(frame_rate, &head.times, || self.listed(stream)),
+            frame_rate: match frame_rate {
+                // More is a claim that did not hold.
+                FrameRate::Variable(average) => FrameRate::Variable(average.min(frame_rate_max)),
+                constant @ FrameRate::Constant(_) => constant,
+            },
+            frame_rate_max,
             clock,
             field_order: head.field_order.unwrap_or(FieldOrder::Progressive),
             pixel_format: av::pixel_format_name(head.pixel_format),
@@ -174,16 +180,23 @@ impl Draft<'_> {
         })
     }
 
-    /// When every frame is decoded, where the container's own table says so: MP4's.
+    /// When every frame is shown, if all were read; when each is decoded, if the container's own table
+    /// says so: MP4's.
     fn listed(&self, stream: &Stream<'_>) -> Option<Vec<Time>> {
+        let time = |tick: &i64| Time::from_ticks(*tick, stream.time_base());
+        let rising = |mut ticks: Vec<i64>| {
+            ticks.sort_unstable();
+            ticks.iter().map(time).collect::<Vec<Time>>()
+        };
+        if self.index.keyframes.scanned {
+            let times = rising(self.index.listed.clone());
+            return (times.len() > 1).then_some(times);
+        }
         if !self.input.format().contains("mov") {
             return None;
         }
-        let entries = self.input.index_entries(stream.index);
-        let mut ticks: Vec<i64> = entries.into_iter().map(|(tick, ..)| tick).collect();
-        ticks.sort_unstable();
-        let time = |tick: &i64| Time::from_ticks(*tick, stream.time_base());
-        let times: Vec<Time> = ticks.iter().map(time).collect();
+        let entries = self.input.index_entries(stream.index).into_iter();
+        let times = rising(entries.map(|(tick, ..)| tick).collect());
         let end = self.index.end_of(stream.index).map(|(tick, _)| time(&tick));
         // A hole may be a fragment that nobody has read, and does not show how dense that is.
         let with_end: Vec<Time> = times.iter().copied().chain(end).collect();

@@ -61,28 +61,43 @@ pub(super) fn frame_rate(evidence: &Evidence<'_>) -> FrameRate {
 
 /// Frames per second in any stretch of a second or more, at most, as the slots of the clock hold them.
 ///
-/// `listed` tells when all frames are decoded, rising, if the container does. They are shown at other
-/// times, but as dense: an encoder decodes each frame when an earlier one is shown.
+/// `listed` tells when all frames are shown, rising, if that is known. When they are decoded will do:
+/// those are other times, but as dense, as each frame is decoded when an earlier one is shown.
 pub(super) fn frame_rate_max(
     frame_rate: FrameRate,
     head: &[Time],
     listed: impl FnOnce() -> Option<Vec<Time>>,
 ) -> Time {
     let FrameRate::Variable(average) = frame_rate else { return frame_rate.nominal() };
-    let counted = match listed() {
-        Some(times) => densest(&times),
+    match listed() {
+        // The claimed average may be that of the film this one was made from. The real one is higher
+        // where all is less than a second.
+        Some(times) => {
+            let slots = slots(&times);
+            densest(&slots).max(mean(&slots).unwrap_or(average))
+        }
         // Whatever the container claims: its claims, too, are of what was probed.
-        None => densest(head).max(FrameRate::UNCOUNTED),
-    };
-    counted.max(average)
+        None => densest(&slots(head)).max(FrameRate::UNCOUNTED).max(average),
+    }
 }
 
-/// The highest rate in any stretch of `times` that lasts a second or a little more.
-fn densest(times: &[Time]) -> Time {
-    let Some(&start) = times.first() else { return Time::ZERO };
+/// The slots that frames at `times` are put into.
+fn slots(times: &[Time]) -> Vec<i64> {
+    let Some(&start) = times.first() else { return Vec::new() };
     let clock = FrameClock { start, rate: FrameClock::FINE };
     let mut slots: Vec<i64> = times.iter().map(|time| clock.slot_of(*time)).collect();
     slots.dedup();
+    slots
+}
+
+/// Frames per second from the first to the last.
+fn mean(slots: &[i64]) -> Option<Time> {
+    let length = slots.last()? - slots.first()?;
+    (length > 0).then(|| FrameClock::FINE * Time::new(slots.len() as i64 - 1, length))
+}
+
+/// The highest rate in any stretch of `slots` that lasts a second or a little more.
+fn densest(slots: &[i64]) -> Time {
     let second = FrameClock::FINE.round();
     let mut densest = Time::ZERO;
     let mut end = 0;
@@ -219,12 +234,12 @@ mod tests {
         // a second, then 5.
         let listed = at_rates(&[(10, 50), (80, 40), (10, 50)]);
         assert_eq!(most(&listed[..9], Some(&listed)), Time::from_secs(45));
-        // Never less than the average.
+        // Whatever the average is said to be.
         let listed = at_rates(&[(10, 50)]);
-        assert_eq!(most(&listed, Some(&listed)), Time::from_secs(20));
-        // In less than a second: as many as there are.
-        let listed = at_rates(&[(100, 32)]);
-        assert_eq!(most(&listed, Some(&listed)), Time::from_secs(32));
+        assert_eq!(most(&listed, Some(&listed)), Time::from_secs(10));
+        // In less than a second: the rate at which they come, though there are fewer.
+        let listed = at_rates(&[(80, 32)]);
+        assert_eq!(most(&listed, Some(&listed)), Time::from_secs(80));
     }
 
     #[test]
@@ -237,6 +252,8 @@ mod tests {
     fn where_nobody_counted_a_variable_rate_reaches_sixty_or_what_the_head_shows() {
         assert_eq!(most(&at_rates(&[(10, 250)]), None), FrameRate::UNCOUNTED);
         assert_eq!(most(&at_rates(&[(120, 250)]), None), Time::from_secs(120));
+        let claimed = FrameRate::Variable(Time::from_secs(90));
+        assert_eq!(frame_rate_max(claimed, &at_rates(&[(10, 250)]), || None), claimed.nominal());
     }
 
     #[test]

@@ -136,10 +136,13 @@ impl<'a> Plan<'a> {
         windows.map(|window| window.decode_from).min().unwrap_or(Time::ZERO)
     }
 
-    /// When the last of it ends.
-    fn sound_to(&self, span: Span) -> Option<Time> {
-        let windows = self.tracks.iter().filter_map(|track| self.sound_window(track, span.end - 1));
-        windows.map(|window| window.decode_to).max()
+    /// When the sound that each segment needs ends; empty if none needs any.
+    fn sound_ends(&self, span: Span) -> Vec<Time> {
+        let end_of = |index| {
+            let windows = self.tracks.iter().filter_map(|track| self.sound_window(track, index));
+            windows.map(|window| window.decode_to).max()
+        };
+        (span.first..span.end).filter_map(end_of).collect()
     }
 
     fn lines(&self, renditions: &[u32]) -> Vec<Line> {
@@ -309,7 +312,8 @@ impl<'a> Pipeline<'a> {
     fn read(&self, reader: &mut Reader<'_>, mut feeds: Feeds<'_>) -> Result<SpanReport, Error> {
         let facts = &self.order.job.facts;
         let picture_end = self.order.job.timeline.start_of(self.order.span.end);
-        let mut sound_end = self.plan.sound_to(self.order.span);
+        let mut sound_ends = self.plan.sound_ends(self.order.span).into_iter().peekable();
+        let mut sound_end = sound_ends.clone().last();
         let video = facts.video.as_ref().map(|video| video.stream);
         let (mut picture_passed, mut sound_passed) = (Passed::default(), Passed::default());
         while feeds.pictures.as_ref().is_some_and(|p| !p.is_done()) || sound_end.is_some() {
@@ -323,10 +327,11 @@ impl<'a> Pipeline<'a> {
             let passed = passed.note(self.packet_time(&packet));
             let reached = |end: Time| passed.is_some_and(|at| at >= end);
             if is_picture {
-                // A track that ended long ago gets no more packets to tell it so.
-                if let Some(end) = sound_end.filter(|end| reached(*end + PATIENCE)) {
+                // A track that ended, or pauses, gets no packets to tell it so; the pictures of its
+                // segments would pile up.
+                while let Some(end) = sound_ends.next_if(|end| reached(*end + PATIENCE)) {
                     feeds.sound_is_past(end)?;
-                    sound_end = None;
+                    sound_end = sound_end.filter(|last| *last > end);
                 }
                 feeds.picture(&packet, &self.counts)?;
             } else {

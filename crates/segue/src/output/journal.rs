@@ -29,6 +29,8 @@ pub struct Journal {
     /// Several lengths when a file was made more than once.
     lengths: HashMap<String, HashSet<u64>>,
     losses: Vec<(Span, SourceLoss)>,
+    /// Whether a line may have been cut off: the disk was full, or the power failed.
+    is_torn: bool,
 }
 
 /// A line that is not about a file.
@@ -47,17 +49,14 @@ impl Journal {
         let mut file = options.read(true).append(true).create(true).open(directory.join(NAME))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        if bytes.last().is_some_and(|last| *last != b'\n') {
-            // The disk was full, or the power failed: the next line must not be lost with this.
-            file.write_all(b"\n")?;
-        }
+        let is_torn = bytes.last().is_some_and(|last| *last != b'\n');
         let text = String::from_utf8_lossy(&bytes);
-        Ok(Journal { file, lengths: lengths(&text), losses: losses(&text) })
+        Ok(Journal { file, lengths: lengths(&text), losses: losses(&text), is_torn })
     }
 
     /// Notes that `key` is about to appear.
     pub fn note(&mut self, key: &str, length: u64) -> io::Result<()> {
-        self.file.write_all(format!("{length} {key}\n").as_bytes())?;
+        self.append(&format!("{length} {key}"))?;
         self.lengths.entry(key.to_owned()).or_default().insert(length);
         Ok(())
     }
@@ -66,10 +65,19 @@ impl Journal {
     pub fn note_loss(&mut self, span: Span, loss: SourceLoss) -> io::Result<()> {
         let SourceLoss { damaged, short_by } = loss;
         let line = serde_json::to_string(&LossLine { lost_in: span, damaged, short_by })?;
-        self.file.write_all(format!("{line}\n").as_bytes())?;
+        self.append(&line)?;
         // A length that goes missing is a segment made again; nobody would find this again.
         self.file.sync_data()?;
         self.losses.push((span, loss));
+        Ok(())
+    }
+
+    /// Writes a line of its own: it must not be lost with one before it that was cut off.
+    fn append(&mut self, line: &str) -> io::Result<()> {
+        let begin = if self.is_torn { "\n" } else { "" };
+        self.is_torn = true;
+        self.file.write_all(format!("{begin}{line}\n").as_bytes())?;
+        self.is_torn = false;
         Ok(())
     }
 
@@ -126,6 +134,25 @@ mod tests {
         assert!(journal.knows("720p/00001.ts", 376));
         assert!(!journal.knows("720p/00000.ts", 187));
         assert!(!journal.knows("720p/00002.ts", 188));
+    }
+
+    #[test]
+    fn a_line_that_did_not_fit_does_not_swallow_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(NAME);
+        let mut journal = Journal::open(directory.path()).unwrap();
+        for part in ["", "3", "376 720p/00000.ts"] {
+            // As if the disk were full after so much of it: what is open for reading takes nothing.
+            let mut file = std::mem::replace(&mut journal.file, File::open(&path).unwrap());
+            file.write_all(part.as_bytes()).unwrap();
+            assert!(journal.note("720p/00000.ts", 376).is_err());
+            journal.file = file;
+            journal.note_loss(Span { first: 4, end: 8 }, SourceLoss::default()).unwrap();
+            journal.note("720p/00001.ts", 188).unwrap();
+        }
+        let journal = Journal::open(directory.path()).unwrap();
+        assert_eq!(journal.losses().len(), 3);
+        assert!(journal.knows("720p/00001.ts", 188));
     }
 
     #[test]

@@ -21,14 +21,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
 use segue_hls::{keys, playlist};
-use segue_model::{Job, SegmentId, Span};
+use segue_model::{Job, SegmentId, Span, Time};
 
 pub use error::OutputError;
 use journal::Journal;
-pub use loss::SourceLoss;
+pub use loss::{LossCount, SourceLoss};
 
 /// The job's description in its directory.
 pub const JOB: &str = "job.json";
+
+/// So far ahead of a segment that is ready, sources have been read: encoders look at up to 60
+/// pictures before they give one out, and threads hold some more.
+const READ_AHEAD: Time = Time::from_secs(4);
 
 /// An output directory, locked for one job.
 pub struct Output {
@@ -182,19 +186,47 @@ impl Output {
     /// Notes what was lost in the making of `span`, so that every later run knows it. Call before the
     /// last of it gets its name: once that is there, nobody makes it again to find out.
     pub fn note_loss(&self, span: Span, loss: SourceLoss) -> Result<(), OutputError> {
-        if loss.is_none() {
+        let mut state = self.state();
+        if !loss::is_news(state.journal.losses(), span, loss) {
             return Ok(());
         }
-        let noted = self.state().journal.note_loss(span, loss);
+        let noted = state.journal.note_loss(span, loss);
         noted.map_err(OutputError::writing(&self.directory.join(journal::NAME)))
+    }
+
+    /// The same when only some renditions were made: what the others lost is not made good by that.
+    pub fn note_loss_of_some(&self, span: Span, loss: SourceLoss) -> Result<(), OutputError> {
+        let known = self.loss_in(span);
+        if known.damaged >= loss.damaged && known.short_by >= loss.short_by {
+            return Ok(());
+        }
+        self.note_loss(span, loss)
+    }
+
+    /// Counts what is lost in a span from segment `first` on, before which `lead_in` of film is
+    /// decoded in vain.
+    pub fn count_loss(&self, first: u32, lead_in: Time) -> LossCount {
+        let timeline = &self.job.timeline;
+        let from = timeline.start_of(first) - lead_in - READ_AHEAD;
+        let until = timeline.start_of(first) + READ_AHEAD;
+        let near = (0..first).find(|index| timeline.start_of(index + 1) > from).unwrap_or(first);
+        let known_until = (first..timeline.segments()).find(|at| timeline.start_of(*at) > until);
+        let known = self.loss_in(Span { first: near, end: first }).damaged;
+        LossCount::new(first, known, known_until.unwrap_or(timeline.segments()))
     }
 
     /// What was lost of the source in the segments that are there, whichever run made them.
     pub fn loss(&self) -> SourceLoss {
+        self.loss_in(self.job.timeline.whole())
+    }
+
+    fn loss_in(&self, span: Span) -> SourceLoss {
         let state = self.state();
-        let is_there = |index| state.made.iter().any(|made| made[index]);
-        let is_there: Vec<bool> =
-            (0..self.job.timeline.segments() as usize).map(is_there).collect();
+        let is_there = |index: u32| {
+            let index_is_in = (span.first..span.end).contains(&index);
+            index_is_in && state.made.iter().any(|made| made[index as usize])
+        };
+        let is_there: Vec<bool> = (0..self.job.timeline.segments()).map(is_there).collect();
         loss::standing(state.journal.losses(), &is_there)
     }
 

@@ -1,15 +1,23 @@
 //! Finds out what a film is, in a child: damaged files do their damage there.
 
 use std::os::fd::AsFd;
+use std::thread;
+use std::time::Duration;
 
 use segue_model::{FailureClass, SourceFacts, SpanFailure};
 
 use crate::ending::{Ending, with_causes};
 use crate::source::LocalSource;
-use crate::span_process::{Death, SpanProcess, Spawner, Trouble};
+use crate::span_process::{Death, SpanProcess, SpawnError, Spawner, Trouble};
 
 /// So many processes must come to the same end before it is the film's.
 const AGREED: u32 = 2;
+/// Somebody who kills processes, or a machine short of memory, is outlasted for a while: the film is
+/// not to blame.
+const KILLS_MAX: u32 = 6;
+/// After a few at once, the next wait.
+const KILLS_AT_ONCE: u32 = 4;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Describes `source`; the process comes back warm.
 ///
@@ -19,29 +27,57 @@ pub fn describe(
     source: &LocalSource,
     spawner: &Spawner,
 ) -> Result<(SourceFacts, SpanProcess), Ending> {
-    let (mut deaths, mut source_failures, mut worker_failures) = (0, 0, 0);
+    let (mut deaths, mut kills) = (0, 0);
+    let (mut source_failures, mut worker_failures) = (0, 0);
     loop {
-        let mut process = spawner.spawn().map_err(|error| Ending::Failed(with_causes(&error)))?;
-        let (count, ending) = match process.describe(source.as_fd()) {
-            Ok(facts) => return Ok((facts, process)),
-            Err(Trouble::Failed(failure)) => {
-                let ending = unreadable(source, &failure);
-                match failure.class {
-                    FailureClass::Source => (&mut source_failures, ending),
-                    FailureClass::Worker => (&mut worker_failures, ending),
-                    FailureClass::Transient => return Err(ending),
+        let died = match spawner.spawn() {
+            Ok(mut process) => match process.describe(source.as_fd()) {
+                Ok(facts) => return Ok((facts, process)),
+                Err(Trouble::Failed(failure)) => {
+                    let count = match failure.class {
+                        FailureClass::Source => &mut source_failures,
+                        FailureClass::Worker => &mut worker_failures,
+                        FailureClass::Transient => return Err(unreadable(source, &failure)),
+                    };
+                    *count += 1;
+                    if *count == AGREED {
+                        return Err(unreadable(source, &failure));
+                    }
+                    continue;
                 }
+                Err(Trouble::Died(death)) => Died { ending: deadly(source, &death), death },
+                Err(Trouble::Stopped) => {
+                    return Err(Ending::Interrupted("interrupted".to_owned()));
+                }
+            },
+            // It had not seen the film.
+            Err(SpawnError::Died(death)) => {
+                let message = with_causes(&SpawnError::Died(death.clone()));
+                Died { ending: Ending::Failed(message), death }
             }
-            Err(Trouble::Died(death)) => (&mut deaths, deadly(source, &death)),
-            Err(Trouble::Stopped) => {
-                return Err(Ending::Interrupted("interrupted".to_owned()));
-            }
+            Err(error) => return Err(Ending::Failed(with_causes(&error))),
         };
-        *count += 1;
-        if *count == AGREED {
-            return Err(ending);
+        if died.death.ended_by.from_outside() {
+            kills += 1;
+            if kills == KILLS_MAX {
+                return Err(killed(source, &died.death));
+            }
+            if kills >= KILLS_AT_ONCE {
+                thread::sleep(PAUSE);
+            }
+        } else {
+            deaths += 1;
+            if deaths == AGREED {
+                return Err(died.ending);
+            }
         }
     }
+}
+
+/// A process that is gone, and how the job ends if that is the film's or the machine's doing.
+struct Died {
+    death: Death,
+    ending: Ending,
 }
 
 fn unreadable(source: &LocalSource, failure: &SpanFailure) -> Ending {
@@ -69,5 +105,14 @@ fn deadly(source: &LocalSource, death: &Death) -> Ending {
     Ending::Failed(format!(
         "{name} cannot be read: {death}{last}, as did the process before it: the file is probably \
          damaged; `ffmpeg -i FILE -c copy NEW` may mend it"
+    ))
+}
+
+fn killed(source: &LocalSource, death: &Death) -> Ending {
+    let name = source.path().display();
+    let before = KILLS_MAX - 1;
+    Ending::Failed(format!(
+        "{name} cannot be read: {death}, as were {before} processes before it: something on this \
+         machine kills them; if it is short of memory, free some, and try again"
     ))
 }

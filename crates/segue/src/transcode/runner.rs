@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
-use segue_media::span::{SpanEvent, SpanOrder, SpanReport};
-use segue_model::{FailureClass, SegmentId, SpanFailure};
+use segue_media::span::{SpanEvent, SpanOrder, SpanReport, lead_in};
+use segue_model::{FailureClass, SegmentId, Span, SpanFailure};
 
 use super::work::Lease;
-use crate::output::{Output, OutputError, SourceLoss};
+use crate::output::{LossCount, Output, OutputError, SourceLoss};
 use crate::source::LocalSource;
 use crate::span_process::{Death, SpanProcess, SpawnError, Spawner, Trouble};
 
@@ -157,7 +157,9 @@ impl Desk {
             urgent: false,
         };
         let mut refused = None;
-        let (mut last, mut noted) = (Last::new(), 0);
+        let mut last = Last::new();
+        let first = lease.span.first;
+        let mut count = self.shop.output.count_loss(first, lead_in(&order.job, first));
         let pid = process.pid();
         let (shop, reports) = (&self.shop, &self.reports);
         let made = process.make(shop.source.as_fd(), &order, &mut |event| {
@@ -169,13 +171,10 @@ impl Desk {
                     last.entry(id).or_insert((bytes, damaged));
                     Ok(())
                 }
-                SpanEvent::Segment { damaged, .. } if damaged > noted => {
+                SpanEvent::Segment { id, damaged, .. } => {
                     // The process may not live to report it.
-                    noted = damaged;
-                    let loss = SourceLoss { damaged, short_by: None };
-                    let is_noted = shop.output.note_loss(lease.span, loss);
-                    let is_noted = is_noted.map_err(Outcome::Output);
-                    is_noted.and_then(|()| publish(shop, reports, pid, event))
+                    let (span, loss) = count.note(id.index, damaged);
+                    note(shop, &order, span, loss).and_then(|()| publish(shop, reports, pid, event))
                 }
                 event => publish(shop, reports, pid, event),
             };
@@ -189,7 +188,7 @@ impl Desk {
         });
         match (made, refused) {
             (_, Some(outcome)) => outcome,
-            (Ok(report), None) => self.finish(lease, &report, last, pid),
+            (Ok(report), None) => self.finish(&order, &report, count, last, pid),
             (Err(Trouble::Failed(failure)), None) => Outcome::Failed(failure),
             (Err(Trouble::Died(death)), None) => Outcome::Died(death),
             (Err(Trouble::Stopped), None) => worker_failure("broken off".to_owned()),
@@ -197,10 +196,18 @@ impl Desk {
     }
 
     /// Notes what was lost, and only then gives the last segments their names.
-    fn finish(&self, lease: &Lease, report: &SpanReport, last: Last, pid: u32) -> Outcome {
-        let loss = SourceLoss { damaged: report.damaged, short_by: report.short_by };
-        if let Err(error) = self.shop.output.note_loss(lease.span, loss) {
-            return Outcome::Output(error);
+    fn finish(
+        &self,
+        order: &SpanOrder,
+        report: &SpanReport,
+        mut count: LossCount,
+        last: Last,
+        pid: u32,
+    ) -> Outcome {
+        let (span, loss) = count.note(order.span.end - 1, report.damaged);
+        let loss = SourceLoss { short_by: report.short_by, ..loss };
+        if let Err(outcome) = note(&self.shop, order, span, loss) {
+            return outcome;
         }
         for (id, (bytes, damaged)) in last {
             let event = SpanEvent::Segment { id, bytes, damaged };
@@ -208,7 +215,7 @@ impl Desk {
                 return outcome;
             }
         }
-        match self.shop.output.first_missing(lease.span) {
+        match self.shop.output.first_missing(order.span) {
             None => Outcome::Done,
             Some(index) => worker_failure(format!("segment {index} was not made")),
         }
@@ -236,6 +243,15 @@ fn is_ordered(order: &SpanOrder, event: &SpanEvent) -> bool {
             order.renditions.contains(&id.rendition) && indices.contains(&id.index)
         }
     }
+}
+
+fn note(shop: &Shop, order: &SpanOrder, span: Span, loss: SourceLoss) -> Result<(), Outcome> {
+    let noted = if order.renditions.len() == order.job.recipe.renditions.len() {
+        shop.output.note_loss(span, loss)
+    } else {
+        shop.output.note_loss_of_some(span, loss)
+    };
+    noted.map_err(Outcome::Output)
 }
 
 fn publish(
@@ -282,7 +298,7 @@ mod tests {
     use std::process::Command;
 
     use segue_media::{Cancel, FileSource};
-    use segue_model::{Hash, Job, JobRequest, Span};
+    use segue_model::{Hash, Job, JobRequest};
     use tempfile::tempdir;
 
     use super::*;
