@@ -263,7 +263,9 @@ impl AudioEncoder {
         planes: &[&[f32]],
         pts: i64,
     ) -> Result<Vec<EncodedPacket>, AvError> {
-        debug_assert_eq!(planes.len(), self.channels);
+        // What is written below relies on both.
+        assert_eq!(planes.len(), self.channels);
+        assert!(planes.iter().all(|plane| plane.len() >= self.frame_size));
         let mut frame = Frame::new();
         let samples = planes.first().map_or(0, |plane| plane.len()).min(self.frame_size);
         // SAFETY: the frame is blank; libav allocates a plane of `samples` floats for each channel,

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use segue_model::{FailureClass, Span, Time};
 
-/// Segments of a span when there is plenty left: each span costs a seek, the pictures between a
-/// keyframe and its first segment, and encoders that settle.
-const SPAN_MIN: u32 = 15;
+/// Fewer segments than this are not worth a seek, the pictures between a keyframe and the first of
+/// them, and encoders that settle.
+const SPAN_MIN: u32 = 4;
 /// A segment that ended so many processes is not tried again.
 const DEATHS_MAX: u32 = 3;
 /// Somebody who kills processes, or a machine short of memory, is outlasted for a while: the film is
@@ -128,7 +128,8 @@ impl Work {
         let wanted = piece.first + length;
         let cost = |end: &u32| {
             let lead_in = self.lead_in.get(*end as usize).copied().unwrap_or(Time::ZERO);
-            (lead_in, end.abs_diff(wanted))
+            // Less than a second is not worth moving for.
+            (lead_in.floor(), end.abs_diff(wanted))
         };
         (wanted - leeway..=wanted + leeway).min_by_key(cost).unwrap_or(wanted)
     }
@@ -193,11 +194,13 @@ impl History {
 }
 
 /// About how long the next span is when `left` segments are: long ones first and short ones last, so
-/// that all processes end at about the same time, and never so long that an idle one goes without.
+/// that all processes end at about the same time. A short film is shared out at once.
 fn span_length(left: u32, jobs: u32, leased: u32) -> u32 {
+    if jobs == 1 || (leased == 0 && left <= jobs * SPAN_MIN * 2) {
+        return left.div_ceil(jobs);
+    }
     let idle = jobs.saturating_sub(leased).max(1);
-    let share = if jobs == 1 { left } else { left.div_ceil(jobs * 2) };
-    share.max(SPAN_MIN).min(left.div_ceil(idle)).max(1)
+    left.div_ceil(jobs * 2).max(SPAN_MIN).min(left.div_ceil(idle))
 }
 
 #[cfg(test)]
@@ -218,16 +221,43 @@ mod tests {
     }
 
     #[test]
-    fn spans_cover_everything_once_and_end_with_the_shortest() {
+    fn spans_cover_everything_once_and_end_with_short_ones() {
         for (segments, jobs) in [(1, 2), (4, 2), (10, 2), (60, 2), (3600, 2), (3600, 16), (7, 64)] {
             let lengths = lengths(segments, jobs);
             assert_eq!(lengths.iter().sum::<u32>(), segments);
-            assert!(lengths.iter().is_sorted_by(|a, b| *a + a.div_ceil(4) >= **b), "{lengths:?}");
+            assert!(lengths.is_sorted_by(|a, b| a.max(&SPAN_MIN) + 1 >= *b), "{lengths:?}");
         }
-        assert_eq!(lengths(10, 2), [5, 5]);
-        assert_eq!(lengths(60, 2), [15, 15, 15, 15]);
         assert_eq!(lengths(7, 64), [1; 7]);
         assert_eq!(lengths(3600, 2)[..2], [900, 675]);
+    }
+
+    /// When the last of `jobs` processes ends, of which each takes as long for a span as for so many
+    /// segments and one more.
+    fn makespan(segments: u32, jobs: u32) -> u32 {
+        let (mut work, now) = work(segments, jobs);
+        let mut busy: Vec<(u32, Lease)> = Vec::new();
+        let mut clock = 0;
+        loop {
+            while busy.len() < jobs as usize
+                && let Some(lease) = work.next(now)
+            {
+                busy.push((clock + lease.span.len() + 1, lease));
+            }
+            let Some(first) = (0..busy.len()).min_by_key(|at| busy[*at].0) else { return clock };
+            let (ends, lease) = busy.swap_remove(first);
+            clock = ends;
+            work.done(lease);
+        }
+    }
+
+    #[test]
+    fn processes_end_at_about_the_same_time() {
+        // In hundredths of what it would take if nothing were lost.
+        let found = [(10, 2), (60, 2), (3600, 2), (74, 4), (150, 8), (250, 16), (3600, 16)]
+            .map(|(segments, jobs)| makespan(segments, jobs) * jobs * 100 / segments);
+        let bounds = [120, 130, 103, 140, 140, 150, 110];
+        let kept = found.iter().zip(bounds).all(|(found, bound)| *found <= bound);
+        assert!(kept, "{found:?} of {bounds:?}");
     }
 
     #[test]
@@ -243,12 +273,12 @@ mod tests {
         let now = Instant::now();
         let firsts: Vec<_> =
             std::iter::from_fn(|| work.next(now)).map(|lease| lease.span.first).collect();
-        assert_eq!(firsts, [0, 15, 30, 45]);
+        assert!(firsts.iter().filter(|first| *first % 5 == 0).count() >= 5, "{firsts:?}");
         let lead_in = (0..60).map(|index| Time::from_secs((index + 1) * 2 % 10)).collect();
         let mut work = Work::new(vec![span(0, 60)], 2, lead_in);
         let firsts: Vec<_> =
             std::iter::from_fn(|| work.next(now)).map(|lease| lease.span.first).collect();
-        assert_eq!(firsts, [0, 14, 29, 44]);
+        assert!(firsts.iter().filter(|first| *first % 5 == 4).count() >= 4, "{firsts:?}");
     }
 
     #[test]
