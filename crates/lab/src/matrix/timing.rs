@@ -163,6 +163,7 @@ fn lengths() -> Vec<SourceSpec> {
             .video(ExpectedVideo::new("h264", 1, (25, 1))),
         row("sound-longer-mkv", "sound 0.3 s longer than the picture", 125, 5.3),
         row("sound-much-longer-mkv", "sound 5 s longer than the picture", 125, 10.0),
+        row("sound-two-segments-longer-mkv", "its last two segments hold a picture", 100, 8.0),
         row("picture-longer-mkv", "picture 2.5 s longer than the sound", 150, 3.5),
     ]
 }

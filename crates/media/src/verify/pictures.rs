@@ -17,6 +17,8 @@ struct Distance {
     /// The segment of the later one.
     segment: usize,
     at_join: bool,
+    /// The earlier one is all its segment shows: held there, as under sound that goes on.
+    from_only: bool,
     from: Time,
     length: Time,
     /// How far the codec's count goes on; unknown over IDR pictures.
@@ -34,7 +36,7 @@ impl Distance {
             a.1.order.zip(b.1.order).and_then(|(a, b)| {
                 (a.sequence == b.sequence).then(|| b.count.saturating_sub(a.count))
             });
-        Distance { segment, at_join, from: a.0, length: b.0 - a.0, counted }
+        Distance { segment, at_join, from_only: false, from: a.0, length: b.0 - a.0, counted }
     }
 }
 
@@ -72,7 +74,8 @@ fn join(
     let (old, new) = (before.shown(), times.shown());
     let (Some(&last), Some(&first)) = (old.last(), new.first()) else { return Ok(None) };
     if first.0 > last.0 {
-        return Ok(Some(Distance::between(at, true, last, first)));
+        let from_only = old.len() == 1;
+        return Ok(Some(Distance { from_only, ..Distance::between(at, true, last, first) }));
     }
     // Cut elsewhere than at a keyframe, pictures that are decoded after the cut may be shown
     // before it. They must not be shown twice, though.
@@ -106,7 +109,7 @@ fn holes(track: Track, frame: Time, segments: &[SegmentTimes], row: &[Distance])
         let alone =
             !neighbours.into_iter().flatten().filter_map(|place| row.get(place)).any(is_long);
         let is_longest = held.is_none_or(|held| held < distance.length);
-        let stands_out = distance.at_join && is_even && alone && is_longest;
+        let stands_out = distance.at_join && !distance.from_only && is_even && alone && is_longest;
         if !stands_out && !is_skipped(distance) {
             continue;
         }
