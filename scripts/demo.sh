@@ -74,10 +74,11 @@ kill_half_way() {
         sleep 0.05
         there=("$out"/*/[0-9]*.ts)
     done
-    read -r parent _ < <(children_of "$$")
+    read -r parent _ <<<"$(children_of "$$")"
     until [ -n "$child" ]; do
         # They come and go, but while work is left, segue has at least one.
-        read -r child _ < <(children_of "$parent") || sleep 0.01
+        read -r child _ <<<"$(children_of "$parent")"
+        [ -n "$child" ] || sleep 0.01
     done
     ls -1i "$out"/*/[0-9]*.ts >"$scratch/before"
     before=$(children_of "$parent")

@@ -189,7 +189,8 @@ impl Reporter {
         self.said_percent = tally.percent();
         if self.style == Style::Text && io::stderr().is_terminal() {
             let bar = ProgressBar::new(tally.segments);
-            let template = "{bar:32} {pos}/{len} segments, {msg}";
+            // What does not fit the terminal's line is cut off at its end.
+            let template = "[{bar:16}] {pos}/{len} segments, {wide_msg}";
             // The template is a constant; were it wrong, the default bar is as good.
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("=> "));

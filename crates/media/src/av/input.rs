@@ -177,8 +177,15 @@ impl Input {
     /// # Safety
     /// The context is open.
     unsafe fn seek_start(&mut self) -> c_int {
+        // Transport and program streams are searched by their clocks, which may find a place after
+        // the first keyframe.
+        let by_byte = self.format().starts_with("mpeg");
         // SAFETY: as the caller promises.
         unsafe {
+            if by_byte {
+                let byte = ffi::AVSEEK_FLAG_BYTE as c_int;
+                return ffi::av_seek_frame(self.context, -1, 0, byte);
+            }
             let declared = (*self.context).start_time;
             let start = if declared == NO_TIMESTAMP { 0 } else { declared };
             let backward = ffi::AVSEEK_FLAG_BACKWARD as c_int;
