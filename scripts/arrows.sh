@@ -14,14 +14,17 @@ fault() {
 declare -Ar MAY_USE=(
     [segue-model]=''
     [segue-hls]='segue-model'
+    [segue-dispatch]='segue-model'
     [segue-media]='segue-model segue-hls'
     [segue]='segue-model segue-hls segue-media'
     [segue-bench]='segue-model segue-hls segue-media'
     [segue-lab]=''
 )
 # Dependencies that these packages must not have, however indirectly.
-readonly PURE='segue-model segue-hls segue-lab'
+readonly PURE='segue-model segue-hls segue-dispatch segue-lab'
 readonly NOT_IN_PURE='tokio|ffmpeg-next|ffmpeg-sys-next'
+# Neither may these: what they decide is replayed from a seed.
+readonly NOT_IN_DISPATCH='rand|fastrand|getrandom'
 
 [ -f Cargo.lock ] || fault 'Cargo.lock is missing: it belongs to the repository'
 
@@ -49,6 +52,9 @@ for manifest in "${manifests[@]}"; do
             [ -z "$other" ] || fault "$name must not depend on $other, not even through others"
         done < <(cut -d' ' -f1 <<<"$used" | grep -xE "$NOT_IN_PURE")
     fi
+    if [ "$name" = segue-dispatch ] && cut -d' ' -f1 <<<"$used" | grep -qxE "$NOT_IN_DISPATCH"; then
+        fault "$name draws no random numbers: ${NOT_IN_DISPATCH//|/, } are not for it"
+    fi
 done
 
 # Who names libav's bindings. cargo tells it for tests and build scripts, too.
@@ -72,9 +78,13 @@ while IFS= read -r line; do
 done < <(grep -rnE --include='*.rs' '^[^"/]*\bunsafe( |\{|$)' "${sources[@]}" | grep -v '^crates/media/')
 
 while IFS= read -r line; do
-    fault "no I/O, clock or thread in model and hls: $line"
+    fault "no I/O, clock or thread in model, hls and dispatch: $line"
 done < <(grep -rnE --include='*.rs' 'std::(env|fs|net|process|thread)\b|\b(Instant|SystemTime)\b' \
-    crates/model/src crates/hls/src)
+    crates/model/src crates/hls/src crates/dispatch/src)
+
+while IFS= read -r line; do
+    fault "dispatch must decide the same from the same seed, a hash table's order does not: $line"
+done < <(grep -rnE --include='*.rs' '\bHash(Map|Set)\b' crates/dispatch/src)
 
 while IFS= read -r file; do
     length=$(grep -c '' "$file")

@@ -27,7 +27,7 @@ impl fmt::Display for FailureClass {
 }
 
 /// Why a span was not finished.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[serde(deny_unknown_fields)]
 #[error("{message}")]
 pub struct SpanFailure {

@@ -12,6 +12,7 @@ mod contract;
 mod facts;
 mod failure;
 mod job;
+pub mod pool;
 mod recipe;
 mod request;
 mod source;

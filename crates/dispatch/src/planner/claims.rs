@@ -1,0 +1,274 @@
+//! Who wants what: jobs, claims, and the queues they wait in. Admission control belongs here, in
+//! `claim`, when it comes.
+
+use segue_model::pool::{ClaimId, LeaseId, Renditions};
+use segue_model::{JobId, SegmentId, Span};
+
+use super::job::Job;
+use super::timers::Timer;
+use super::{Claim, Decision, Demand, JobFacts, Planner, Purpose};
+use crate::Moment;
+
+/// A claim as the planner keeps it.
+#[derive(Debug)]
+pub(super) struct Wish {
+    pub id: ClaimId,
+    pub job: u32,
+    pub claim: Claim,
+    /// When it came, among all.
+    pub arrival: u64,
+    /// Its place among the waiting streams.
+    pub queued: Option<Moment>,
+    pub wake: Option<Moment>,
+    pub expiry: Option<Moment>,
+}
+
+impl Wish {
+    pub fn demand(&self) -> Option<Demand> {
+        match self.claim.purpose {
+            Purpose::Playback(demand) => Some(demand),
+            Purpose::Batch { .. } => None,
+        }
+    }
+}
+
+impl Planner {
+    pub(super) fn learn_job(&mut self, facts: JobFacts) {
+        let id = facts.id;
+        if let Some(job) = self.job_index.get(&id).copied() {
+            for (rendition, span) in facts.published {
+                self.jobs[job].publish(rendition, span);
+            }
+            return self.finish_batches(job, id);
+        }
+        let unclaimed_until = self.now + self.policy.unclaimed;
+        let job = self.jobs.insert(Job::new(facts, unclaimed_until));
+        self.job_index.insert(id, job);
+        self.set_timer(Timer::Job(job), Some(unclaimed_until));
+        self.welcome_strangers(id);
+    }
+
+    pub(super) fn claim(&mut self, id: ClaimId, claim: Claim) {
+        let Some(job) = self.job_index.get(&claim.job).copied() else { return };
+        let known = self.claim_index.get(&id).copied();
+        let same_kind = |at: &u32| {
+            let wish = &self.claims[*at];
+            let batch = matches!(claim.purpose, Purpose::Batch { .. });
+            wish.job == job && wish.demand().is_none() == batch
+        };
+        let at = match known.filter(same_kind) {
+            Some(at) => at,
+            None => {
+                if let Some(at) = known {
+                    self.drop_claim(at);
+                }
+                self.arrivals += 1;
+                let arrival = self.arrivals;
+                let claim = claim.clone();
+                let wish = Wish { id, job, claim, arrival, queued: None, wake: None, expiry: None };
+                let at = self.claims.insert(wish);
+                self.claim_index.insert(id, at);
+                at
+            }
+        };
+        self.set_timer(Timer::Claim(at), claim.until);
+        let purpose = claim.purpose.clone();
+        self.claims[at].claim = claim;
+        match purpose {
+            Purpose::Playback(_) => {
+                self.jobs[job].streams.insert(at);
+                self.await_turn(at);
+            }
+            Purpose::Batch { renditions, .. } => {
+                let renditions = self.jobs[job].known(renditions);
+                self.jobs[job].batches.insert(at, renditions);
+                self.finish_batches(job, self.jobs[job].id);
+                self.queue_batch(job);
+            }
+        }
+    }
+
+    pub(super) fn unclaim(&mut self, id: ClaimId) {
+        if let Some(at) = self.claim_index.get(&id).copied() {
+            self.drop_claim(at);
+        }
+    }
+
+    pub(super) fn drop_claim(&mut self, at: u32) {
+        self.leave_queue(at);
+        self.set_timer(Timer::Stream(at), None);
+        self.set_timer(Timer::Claim(at), None);
+        let Some(wish) = self.claims.remove(at) else { return };
+        self.claim_index.remove(&wish.id);
+        let job = &mut self.jobs[wish.job];
+        job.streams.remove(&at);
+        let was_batch = job.batches.remove(&at).is_some();
+        if was_batch && job.batches.is_empty() {
+            for lease in job.leases.clone() {
+                if !self.leases[lease].playback {
+                    self.cut_to_current(lease);
+                }
+            }
+        }
+        self.queue_batch(wish.job);
+        self.jobs[wish.job].unclaimed_until = self.now;
+        self.doom_if_unclaimed(wish.job);
+    }
+
+    pub(super) fn doom_if_unclaimed(&mut self, at: u32) {
+        let job = &self.jobs[at];
+        if job.is_unclaimed() && job.unclaimed_until <= self.now {
+            self.doomed.push(at);
+        }
+    }
+
+    /// Drops jobs that failed or that nobody wants, once nothing else looks at them.
+    pub(super) fn bury(&mut self) {
+        for at in std::mem::take(&mut self.doomed) {
+            let Some(job) = self.jobs.get(at) else { continue };
+            if !job.failed && !job.is_unclaimed() {
+                continue;
+            }
+            let claims = job.streams.iter().chain(job.batches.keys());
+            for claim in claims.copied().collect::<Vec<_>>() {
+                self.drop_claim(claim);
+            }
+            self.drop_leases(at);
+            self.set_timer(Timer::Job(at), None);
+            self.leave_batch_queues(at);
+            if let Some(job) = self.jobs.remove(at) {
+                self.job_index.remove(&job.id);
+                self.decisions.push(Decision::Forgotten(job.id));
+            }
+        }
+        // Dropping the claims of a failed job doomed it once more.
+        self.doomed.clear();
+    }
+
+    pub(super) fn published(&mut self, job: JobId, rendition: u32, span: Span) {
+        let Some(at) = self.job_index.get(&job).copied() else { return };
+        if self.jobs[at].publish(rendition, span) {
+            self.finish_batches(at, job);
+            self.queue_batch(at);
+        }
+    }
+
+    /// What was taken to be published has to be made again.
+    pub(super) fn vanished(&mut self, job: JobId, segment: SegmentId) {
+        let Some(at) = self.job_index.get(&job).copied() else { return };
+        let SegmentId { rendition, index } = segment;
+        let coming = self.jobs[at].leases.iter().map(|lease| &self.leases[*lease]).find(|lease| {
+            let ahead = lease.ready_through <= index && index < lease.span.end;
+            ahead && lease.renditions.contains(rendition)
+        });
+        let coming = coming.map(|lease| lease.id);
+        let through = LeaseId { term: self.term, epoch: self.epoch };
+        if !self.jobs[at].vanish(segment, through, coming) {
+            return;
+        }
+        if coming.is_none() {
+            let span = Span { first: index, end: index + 1 };
+            self.jobs[at].reopen(span, Renditions::only(rendition));
+            self.rewake(at);
+        }
+    }
+
+    /// Batch claims of which everything is published are fulfilled.
+    pub(super) fn finish_batches(&mut self, job: u32, id: JobId) {
+        let state = &self.jobs[job];
+        if state.batches.is_empty() || state.failed {
+            return;
+        }
+        let done = state.batches.iter().filter(|(_, wanted)| state.is_complete(**wanted));
+        for at in done.map(|(at, _)| *at).collect::<Vec<_>>() {
+            let claim = self.claims[at].id;
+            self.decisions.push(Decision::Finished { claim, job: id });
+            self.drop_claim(at);
+        }
+    }
+
+    /// Something of a job is open again.
+    pub(super) fn rewake(&mut self, job: u32) {
+        for stream in self.jobs[job].streams.iter().copied().collect::<Vec<_>>() {
+            self.await_turn(stream);
+        }
+        self.queue_batch(job);
+    }
+
+    /// Puts a stream where it belongs: among those that wait, or to sleep until its next chunk
+    /// comes into sight.
+    pub(super) fn await_turn(&mut self, at: u32) {
+        self.leave_queue(at);
+        let wish = &self.claims[at];
+        let Some(demand) = wish.demand() else { return };
+        let job = &self.jobs[wish.job];
+        let next = job.next_open(demand.segment, demand.renditions, self.now);
+        let due = next.opening.map(|opening| job.due(&demand, opening.span.first));
+        let late = self.late_lease(at);
+        if let Some(due) = late.map(|_| demand.due).or(due)
+            && due - self.policy.read_ahead <= self.now
+        {
+            self.claims[at].queued = Some(due);
+            self.waiting.insert((due, at));
+            return;
+        }
+        let begins = due.map(|due| due - self.policy.read_ahead);
+        let wake = [begins, next.paused].into_iter().flatten().min();
+        self.set_timer(Timer::Stream(at), wake);
+    }
+
+    pub(super) fn leave_queue(&mut self, at: u32) {
+        if let Some(due) = self.claims[at].queued.take() {
+            self.waiting.remove(&(due, at));
+        }
+    }
+
+    /// Puts a job where it belongs: among those with open batch work, those of which only tails are
+    /// left, or neither.
+    pub(super) fn queue_batch(&mut self, at: u32) {
+        let job = &self.jobs[at];
+        let next = job.next_open(0, job.batch_renditions(), self.now);
+        let place = self.batch_place(at);
+        let job = &self.jobs[at];
+        let queued = place.filter(|_| next.opening.is_some());
+        let stealable = place.filter(|_| next.opening.is_none() && !job.tails.is_empty());
+        if (job.queued, job.stealable) != (queued, stealable) {
+            self.leave_batch_queues(at);
+            if let Some(place) = queued {
+                self.batch_queue.insert((place, at));
+            }
+            if let Some(place) = stealable {
+                self.steal_queue.insert((place, at));
+            }
+            let job = &mut self.jobs[at];
+            (job.queued, job.stealable) = (queued, stealable);
+        }
+        let job = &self.jobs[at];
+        // What is over already is buried with this event.
+        let lapses = job.is_unclaimed() && job.unclaimed_until > self.now;
+        let unclaimed = lapses.then_some(job.unclaimed_until);
+        self.set_timer(Timer::Job(at), [next.paused, unclaimed].into_iter().flatten().min());
+    }
+
+    fn batch_place(&self, job: u32) -> Option<(Moment, u64)> {
+        let place = |at: &u32| {
+            let wish = &self.claims[*at];
+            let deadline = match wish.claim.purpose {
+                Purpose::Batch { deadline, .. } => deadline,
+                Purpose::Playback(_) => None,
+            };
+            (deadline.unwrap_or(Moment(u64::MAX)), wish.arrival)
+        };
+        self.jobs[job].batches.keys().map(place).min()
+    }
+
+    fn leave_batch_queues(&mut self, at: u32) {
+        let job = &mut self.jobs[at];
+        if let Some(place) = job.queued.take() {
+            self.batch_queue.remove(&(place, at));
+        }
+        if let Some(place) = job.stealable.take() {
+            self.steal_queue.remove(&(place, at));
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! What the planner knows of a job: which segments are published, which are open (neither published
+//! nor leased), who works on it and who wants it. Decides nothing about workers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use segue_model::pool::{EncoderFamily, LeaseId, Renditions, Resources};
+use segue_model::{JobId, SegmentId, Span};
+
+use super::event::{Cuts, JobFacts};
+use super::trouble::Trouble;
+use crate::{Millis, Moment, Runs};
+
+/// A job that is known.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub id: JobId,
+    pub cuts: Cuts,
+    pub kind: u64,
+    pub lead_in: Millis,
+    pub families: Vec<EncoderFamily>,
+    /// The family its segments are made by; chosen with the first span.
+    pub family: Option<EncoderFamily>,
+    decode_per_mille: u32,
+    renditions: Vec<Row>,
+    /// Leases whose process may still make something, and ended ones with something to publish.
+    pub leases: BTreeSet<u32>,
+    /// Batch leases by the time that is left of them: the longest is worth a steal.
+    pub tails: BTreeSet<(Millis, u32)>,
+    /// Playback claims.
+    pub streams: BTreeSet<u32>,
+    /// Batch claims, and which renditions each wants.
+    pub batches: BTreeMap<u32, Renditions>,
+    /// What failed at segments that are still missing.
+    pub troubles: BTreeMap<u32, Trouble>,
+    /// Its place among the jobs with open batch work, while it has some.
+    pub queued: Option<(Moment, u64)>,
+    /// Its place among the jobs of which only tails are left.
+    pub stealable: Option<(Moment, u64)>,
+    /// What was published and is not there: only who got it later may say that it is published.
+    vanished: BTreeMap<(u32, u32), Vanished>,
+    /// When it is dropped if nobody claims it by then.
+    pub unclaimed_until: Moment,
+    pub failed: bool,
+    pub timer: Option<Moment>,
+}
+
+/// One rendition's segments.
+#[derive(Debug)]
+struct Row {
+    per_mille: u32,
+    published: Runs,
+    unpublished: u32,
+    open: Runs,
+}
+
+/// Who is not believed about a segment.
+#[derive(Clone, Copy, Debug)]
+struct Vanished {
+    /// Leases up to this one ...
+    through: LeaseId,
+    /// ... but for the one that had yet to make it.
+    except: Option<LeaseId>,
+}
+
+/// A run that could be given to somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Opening {
+    pub span: Span,
+    pub renditions: Renditions,
+}
+
+/// What there is to give.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Next {
+    /// This, now.
+    pub opening: Option<Opening>,
+    /// Before it something failed, and is tried again then.
+    pub paused: Option<Moment>,
+}
+
+impl Job {
+    pub fn new(facts: JobFacts, unclaimed_until: Moment) -> Job {
+        let whole = Span { first: 0, end: facts.cuts.segments() };
+        let row = |per_mille: &u32| Row {
+            per_mille: *per_mille,
+            published: Runs::default(),
+            unpublished: whole.len(),
+            open: Runs::of(whole),
+        };
+        let most = Renditions::MAX as usize;
+        let mut job = Job {
+            id: facts.id,
+            cuts: facts.cuts,
+            kind: facts.kind,
+            lead_in: facts.lead_in,
+            families: facts.families,
+            family: None,
+            decode_per_mille: facts.decode_per_mille,
+            renditions: facts.renditions_per_mille.iter().take(most).map(row).collect(),
+            leases: BTreeSet::new(),
+            tails: BTreeSet::new(),
+            streams: BTreeSet::new(),
+            batches: BTreeMap::new(),
+            troubles: BTreeMap::new(),
+            queued: None,
+            stealable: None,
+            vanished: BTreeMap::new(),
+            unclaimed_until,
+            failed: false,
+            timer: None,
+        };
+        for (rendition, span) in facts.published {
+            job.publish(rendition, span);
+        }
+        job
+    }
+
+    /// Those of `renditions` that it has.
+    pub fn known(&self, renditions: Renditions) -> Renditions {
+        renditions.intersection(Renditions::first(self.renditions.len() as u32))
+    }
+
+    /// What of a span from outside is on the timeline.
+    pub fn clip(&self, span: Span) -> Span {
+        let end = self.cuts.segments();
+        Span { first: span.first.min(end), end: span.end.min(end) }
+    }
+
+    /// What a second of film costs, in thousandths of the reference work.
+    pub fn per_mille(&self, renditions: Renditions) -> u32 {
+        let rows = renditions.iter().filter_map(|r| self.renditions.get(r as usize));
+        rows.fold(self.decode_per_mille, |sum, row| sum.saturating_add(row.per_mille))
+    }
+
+    /// How long a segment is, on average.
+    pub fn segment_length(&self) -> Millis {
+        let segments = self.cuts.segments();
+        (self.cuts.start(segments) / Millis::from(segments.max(1))).max(1)
+    }
+
+    /// Notes what is durable; says whether any of it is news.
+    pub fn publish(&mut self, rendition: u32, span: Span) -> bool {
+        let span = self.clip(span);
+        let Some(row) = self.renditions.get_mut(rendition as usize) else { return false };
+        let new = row.published.insert(span);
+        if new == 0 {
+            return false;
+        }
+        row.unpublished -= new;
+        row.open.remove(span);
+        true
+    }
+
+    /// Notes what is durable, as a worker says of a lease.
+    pub fn publish_by(&mut self, lease: LeaseId, rendition: u32, span: Span) {
+        let doubted = self.vanished.range((rendition, span.first)..(rendition, span.end));
+        let doubted = doubted
+            .filter(|(_, vanished)| lease <= vanished.through && Some(lease) != vanished.except);
+        let mut said = Runs::of(span);
+        for (_, index) in doubted.map(|(segment, _)| *segment).collect::<Vec<_>>() {
+            said.remove(Span { first: index, end: index + 1 });
+        }
+        for run in said.iter() {
+            self.publish(rendition, run);
+        }
+    }
+
+    /// Forgets that something was durable, whatever leases up to `through` say; `except` has yet to
+    /// make it.
+    pub fn vanish(
+        &mut self,
+        segment: SegmentId,
+        through: LeaseId,
+        except: Option<LeaseId>,
+    ) -> bool {
+        let SegmentId { rendition, index } = segment;
+        let span = self.clip(Span { first: index, end: index.saturating_add(1) });
+        let Some(row) = self.renditions.get_mut(rendition as usize) else { return false };
+        let gone = row.published.remove(span);
+        row.unpublished += gone;
+        if gone > 0 {
+            self.vanished.insert((rendition, index), Vanished { through, except });
+        }
+        gone > 0
+    }
+
+    /// Takes what is to be leased.
+    pub fn take(&mut self, opening: Opening) {
+        for rendition in opening.renditions.iter() {
+            self.renditions[rendition as usize].open.remove(opening.span);
+        }
+    }
+
+    /// Gives back what a lease will not make, but for what is published.
+    pub fn reopen(&mut self, span: Span, renditions: Renditions) {
+        for rendition in renditions.iter() {
+            let row = &mut self.renditions[rendition as usize];
+            for run in row.published.missing_in(span).iter() {
+                row.open.insert(run);
+            }
+        }
+    }
+
+    /// Whether nobody holds what of this is not published.
+    pub fn is_free(&self, span: Span, renditions: Renditions) -> bool {
+        renditions.iter().all(|rendition| {
+            let Some(row) = self.renditions.get(rendition as usize) else { return false };
+            let missing = row.published.missing_in(span);
+            missing.iter().all(|run| row.open.missing_in(run).is_empty())
+        })
+    }
+
+    /// Whether all of `opening` could be leased.
+    pub fn is_open(&self, opening: Opening) -> bool {
+        !opening.span.is_empty()
+            && opening.renditions.iter().all(|rendition| {
+                let row = self.renditions.get(rendition as usize);
+                let run = row.and_then(|row| row.open.from(opening.span.first));
+                run.is_some_and(|run| {
+                    run.first == opening.span.first && run.end >= opening.span.end
+                })
+            })
+    }
+
+    /// Whether every segment of these is published.
+    pub fn is_complete(&self, renditions: Renditions) -> bool {
+        renditions
+            .iter()
+            .all(|r| self.renditions.get(r as usize).is_none_or(|r| r.unpublished == 0))
+    }
+
+    /// How many segments are open in any of these.
+    pub fn open_segments(&self, renditions: Renditions) -> u32 {
+        let rows = renditions.iter().filter_map(|r| self.renditions.get(r as usize));
+        rows.map(|row| row.open.len()).max().unwrap_or(0)
+    }
+
+    /// What a batch wants, all of them together.
+    pub fn batch_renditions(&self) -> Renditions {
+        self.batches.values().fold(Renditions::NONE, |all, some| all.union(*some))
+    }
+
+    /// The first open run at or after `from`, as far as it is open in the same renditions and none
+    /// of it has to wait.
+    pub fn next_open(&self, from: u32, renditions: Renditions, now: Moment) -> Next {
+        let mut next = Next::default();
+        let mut from = from;
+        while let Some(opening) = self.first_open(from, renditions) {
+            let first = opening.span.first;
+            if let Some(trouble) = self.troubles.get(&first).filter(|t| t.not_before > now) {
+                let at = trouble.not_before;
+                next.paused = Some(next.paused.map_or(at, |paused| paused.min(at)));
+                from = first + 1;
+                continue;
+            }
+            // What failed before is tried by itself, so that it takes nothing else down.
+            let rest = self.troubles.range(first..opening.span.end);
+            let troubled = rest.map(|(segment, _)| *segment).find(|segment| *segment > first);
+            let end = troubled.unwrap_or(opening.span.end);
+            next.opening = Some(Opening { span: Span { first, end }, ..opening });
+            break;
+        }
+        next
+    }
+
+    fn first_open(&self, from: u32, renditions: Renditions) -> Option<Opening> {
+        let known = self.known(renditions);
+        let open = |rendition: u32| self.renditions[rendition as usize].open.from(from);
+        let first = known.iter().filter_map(|r| Some(open(r)?.first)).min()?;
+        let at = |rendition: &u32| open(*rendition).is_some_and(|run| run.first == first);
+        let renditions: Renditions = known.iter().filter(at).collect();
+        let end = renditions.iter().filter_map(|r| Some(open(r)?.end)).min()?;
+        Some(Opening { span: Span { first, end }, renditions })
+    }
+}
+
+/// The right to make a span.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub id: LeaseId,
+    pub job: u32,
+    pub worker: u32,
+    pub device: u32,
+    pub span: Span,
+    pub renditions: Renditions,
+    pub playback: bool,
+    /// What it is reckoned to take of its device.
+    pub needs: Resources,
+    /// Whether its device reckons with it: not when it ended or was told to make way.
+    pub counted: bool,
+    pub ready_through: u32,
+    pub published_through: u32,
+    pub gaps: usize,
+    /// Milliseconds per segment: measured, or at first reckoned.
+    pub pace: Millis,
+    pub progress_at: Moment,
+    /// The first desired state that has it.
+    pub version: u64,
+    /// Its process is gone; what it made is being published.
+    pub ended: bool,
+    /// Its place in the job's tails.
+    pub tail: Option<Millis>,
+    /// Segments whose measured effort was learned from.
+    pub learned: u32,
+    pub timer: Option<Moment>,
+}
+
+impl Lease {
+    /// How many segments are still to be made.
+    pub fn left(&self) -> u32 {
+        self.span.end.saturating_sub(self.ready_through)
+    }
+
+    /// When segment `index` is reckoned to be ready.
+    pub fn arrival(&self, now: Moment, index: u32) -> Moment {
+        now + self.pace * Millis::from((index + 1).saturating_sub(self.ready_through))
+    }
+}

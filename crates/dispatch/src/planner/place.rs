@@ -1,0 +1,344 @@
+//! Decides who makes what next: viewers by when they run dry, then batches on what is idle, then
+//! the tails of batches that would keep others waiting. A second copy of a segment that will be
+//! late (hedging) belongs beside [`Planner::serve`] when it comes.
+
+use std::ops::Bound;
+
+use segue_model::Span;
+
+use super::job::{Job, Opening};
+use super::{Demand, Planner};
+use crate::{Millis, Moment};
+
+/// So many streams or jobs that find no device are passed over for others that might.
+const BLOCKED_MAX: u32 = 4;
+/// So many devices, those with most left first, are looked at for one span.
+const CANDIDATES: usize = 8;
+/// So many of the jobs of which only tails are left are looked at.
+const STEAL_JOBS_MAX: usize = 4;
+/// What is due this soon does not wait for everybody to say what they have.
+const URGENT: Millis = 1_000;
+/// A lease that is this near a segment has it soon enough.
+const REACH: u32 = 2;
+/// Fewer segments than this are not worth a seek and a pipeline of their own.
+const SPAN_MIN: u32 = 4;
+/// More than this is lost by too long a wait for a process that hangs near the end.
+const SPAN_MAX: u32 = 30;
+/// Every device has about so many batch spans of a job ahead of it, so that all end together.
+const ROUNDS: u64 = 3;
+
+impl Planner {
+    pub(super) fn place(&mut self) {
+        let all_served = self.place_viewers();
+        if all_served && self.now >= self.settled_at {
+            self.place_batches();
+            self.steal_tails();
+        }
+    }
+
+    /// Whether every viewer got what there is in sight.
+    fn place_viewers(&mut self) -> bool {
+        let mut after = None;
+        let mut blocked = 0;
+        while blocked < BLOCKED_MAX {
+            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let next = self.waiting.range((from, Bound::Unbounded)).next().copied();
+            let Some((due, claim)) = next else { break };
+            if self.now < self.settled_at && due > self.now + URGENT {
+                break;
+            }
+            self.shorten_late_lease(claim);
+            if self.serve(claim) {
+                self.await_turn(claim);
+                continue;
+            }
+            after = Some((due, claim));
+            blocked += 1;
+        }
+        self.waiting.is_empty()
+    }
+
+    /// A lease has what the viewer needs now, but will have it too late: the rest of it is made by
+    /// somebody else.
+    fn shorten_late_lease(&mut self, claim: u32) {
+        let Some(lease) = self.late_lease(claim) else { return };
+        if let Some(demand) = self.claims[claim].demand() {
+            // Stays in its place in the queue: what it waits for is open now.
+            let queued = self.claims[claim].queued;
+            self.cut(lease, demand.segment);
+            self.leave_queue(claim);
+            self.claims[claim].queued = queued;
+            self.waiting.extend(queued.map(|due| (due, claim)));
+        }
+    }
+
+    /// The lease that has a viewer's next segment and is too far from it.
+    pub(super) fn late_lease(&self, claim: u32) -> Option<u32> {
+        let wish = &self.claims[claim];
+        let demand = wish.demand()?;
+        let at = demand.segment;
+        let leases = self.jobs[wish.job].leases.iter().copied();
+        leases.into_iter().find(|lease| {
+            let lease = &self.leases[*lease];
+            let holds = lease.span.first < at && at < lease.span.end && !lease.ended;
+            holds
+                && !lease.renditions.intersection(demand.renditions).is_empty()
+                && at >= lease.ready_through + REACH
+                && lease.arrival(self.now, at) > demand.due.max(self.now)
+        })
+    }
+
+    /// Gives a stream its next chunk. Whether there is nothing left to do for it.
+    fn serve(&mut self, claim: u32) -> bool {
+        let wish = &self.claims[claim];
+        let Some(demand) = wish.demand() else { return true };
+        let job = wish.job;
+        let next = self.jobs[job].next_open(demand.segment, demand.renditions, self.now);
+        let Some(opening) = next.opening else { return true };
+        let due = self.jobs[job].due(&demand, opening.span.first);
+        if due - self.policy.read_ahead > self.now {
+            return true;
+        }
+        let chosen = self.choose_for_viewer(job, opening);
+        if let Some((lease, opening)) = self.extendable(job, opening) {
+            let arrival = self.leases[lease].arrival(self.now, opening.span.first);
+            let sooner = chosen.is_some_and(|(_, other)| other < arrival);
+            if arrival <= due || !sooner {
+                let end = self.chunk_end(job, &demand, opening.span, self.policy.read_ahead);
+                self.extend(lease, end);
+                return true;
+            }
+        }
+        let Some((device, _)) = chosen else { return false };
+        let end = self.chunk_end(job, &demand, opening.span, 0);
+        let span = Span { end, ..opening.span };
+        self.give(job, Opening { span, ..opening }, device, true);
+        self.make_room(device);
+        true
+    }
+
+    /// Where a chunk ends: at least `chunk` after its beginning, and `ahead` of the viewer.
+    fn chunk_end(&self, job: u32, demand: &Demand, open: Span, ahead: Millis) -> u32 {
+        let job = &self.jobs[job];
+        let from = job.cuts.start(open.first);
+        let seen = (self.now + ahead).since(demand.due) + job.cuts.start(demand.segment);
+        let until = (from + self.policy.chunk).max(if ahead > 0 { seen } else { 0 });
+        let mut end = open.first + 1;
+        while end < open.end && job.cuts.start(end) < until {
+            end += 1;
+        }
+        end
+    }
+
+    /// A viewer's span that ends where this begins, and what it would make of it.
+    fn extendable(&self, job: u32, opening: Opening) -> Option<(u32, Opening)> {
+        let state = &self.jobs[job];
+        // What failed before is not hung onto a span that goes well.
+        if state.troubles.contains_key(&opening.span.first) {
+            return None;
+        }
+        state.leases.iter().find_map(|at| {
+            let lease = &self.leases[*at];
+            let whole = Opening { renditions: lease.renditions, ..opening };
+            let fits = lease.playback
+                && !lease.ended
+                && lease.span.end == opening.span.first
+                && lease.renditions.intersection(opening.renditions) == opening.renditions
+                && self.workers[lease.worker].is_available()
+                && self.devices[lease.device].is_trusted()
+                && state.is_open(whole);
+            fits.then_some((*at, whole))
+        })
+    }
+
+    /// The device that has a viewer's span soonest, as far as one can tell, and when.
+    fn choose_for_viewer(&self, job: u32, opening: Opening) -> Option<(u32, Moment)> {
+        let state = &self.jobs[job];
+        let length = state.segment_length();
+        let per_mille = state.per_mille(opening.renditions);
+        let mut weak = None;
+        for family in self.families(job) {
+            let free = self.free_for_playback[family as usize].iter().rev();
+            for (_, at) in free.take(CANDIDATES) {
+                let device = &self.devices[*at];
+                if self.is_passed_over(job, opening.span.first, *at) {
+                    continue;
+                }
+                let effort = device.effort(state.kind, opening.renditions, per_mille);
+                let left = device.left_for_playback();
+                let pace = device.pace(effort, left, length);
+                let ready = self.now + pace + pace * state.lead_in / length;
+                if device.needs(effort).fits_in(left) {
+                    return Some((*at, ready));
+                }
+                // Too weak for real time even when idle; still better than nothing.
+                if weak.is_none() && device.playback == Default::default() {
+                    weak = Some((*at, ready));
+                }
+            }
+        }
+        weak
+    }
+
+    /// Whether a device failed at a segment that another could try.
+    fn is_passed_over(&self, job: u32, segment: u32, device: u32) -> bool {
+        let state = &self.jobs[job];
+        if !state.failed_on(segment, self.devices[device].id) {
+            return false;
+        }
+        let families = self.families(job);
+        let free = families.iter().flat_map(|f| &self.free_for_playback[*f as usize]);
+        free.into_iter().any(|(_, other)| !state.failed_on(segment, self.devices[*other].id))
+    }
+
+    /// Batches make way for what a device was just given.
+    fn make_room(&mut self, device: u32) {
+        for lease in self.devices[device].leases.clone() {
+            if !self.devices[device].is_overfull() {
+                break;
+            }
+            let state = &self.leases[lease];
+            if !state.playback && state.counted {
+                self.yield_batch(lease);
+            }
+        }
+        self.reindex(device);
+    }
+
+    fn place_batches(&mut self) {
+        let mut after = None;
+        let mut blocked = 0;
+        while blocked < BLOCKED_MAX {
+            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let next = self.batch_queue.range((from, Bound::Unbounded)).next().copied();
+            let Some((place, job)) = next else { break };
+            let (open, chosen) = self.next_batch(job);
+            match (open, chosen) {
+                (_, Some((opening, device))) => {
+                    let length = self.batch_length(job, opening, device);
+                    let end = opening.span.end.min(opening.span.first + length);
+                    let span = Span { end, ..opening.span };
+                    self.give(job, Opening { span, ..opening }, device, false);
+                    self.queue_batch(job);
+                }
+                (true, None) => {
+                    after = Some((place, job));
+                    blocked += 1;
+                }
+                (false, None) => {
+                    after = Some((place, job));
+                    self.queue_batch(job);
+                }
+            }
+        }
+    }
+
+    /// Whether a job has open batch work, and the first of it that somebody can do.
+    fn next_batch(&self, job: u32) -> (bool, Option<(Opening, u32)>) {
+        let state = &self.jobs[job];
+        let renditions = state.batch_renditions();
+        let mut from = 0;
+        for _ in 0..CANDIDATES {
+            let Some(opening) = state.next_open(from, renditions, self.now).opening else { break };
+            if let Some(device) = self.choose_for_batch(job, opening, None) {
+                return (true, Some((opening, device)));
+            }
+            if !state.troubles.contains_key(&opening.span.first) {
+                return (true, None);
+            }
+            // Those that are free failed at it: they can go on behind it.
+            from = opening.span.first + 1;
+        }
+        (from > 0, None)
+    }
+
+    fn choose_for_batch(&self, job: u32, opening: Opening, except: Option<u32>) -> Option<u32> {
+        let state = &self.jobs[job];
+        let per_mille = state.per_mille(opening.renditions);
+        self.families(job).into_iter().find_map(|family| {
+            let free = self.free_for_batch[family as usize].iter().rev().take(CANDIDATES);
+            free.map(|(_, at)| *at).find(|at| {
+                let device = &self.devices[*at];
+                let effort = device.effort(state.kind, opening.renditions, per_mille);
+                Some(*at) != except
+                    && !self.is_passed_over(job, opening.span.first, *at)
+                    && (device.leases.is_empty() || device.needs(effort).fits_in(device.left()))
+            })
+        })
+    }
+
+    /// Long spans first, as each costs a seek and a lead-in, and short ones last, so that all
+    /// devices end at about the same time; each by its speed.
+    fn batch_length(&self, job: u32, opening: Opening, device: u32) -> u32 {
+        let device = &self.devices[device];
+        let left = u64::from(self.jobs[job].open_segments(opening.renditions));
+        let spans = u64::from(device.capabilities.batch_spans.max(1));
+        let mine = (u64::from(device.speed_alone()) / spans).max(1);
+        let all: u64 = self.families(job).iter().map(|f| self.speed[*f as usize]).sum();
+        let share = |of: u64| (left * mine).div_ceil((all * of).max(1)) as u32;
+        share(ROUNDS).clamp(SPAN_MIN, SPAN_MAX).min(share(1)).max(1)
+    }
+
+    fn steal_tails(&mut self) {
+        let jobs: Vec<u32> =
+            self.steal_queue.iter().take(STEAL_JOBS_MAX).map(|(_, job)| *job).collect();
+        for job in jobs {
+            while self.steal_tail(job) {}
+        }
+    }
+
+    /// Gives the end of the longest batch span to somebody idle, so that both end together.
+    fn steal_tail(&mut self, job: u32) -> bool {
+        let state = &self.jobs[job];
+        let Some((_, victim)) = state.tails.last().copied() else { return false };
+        let lease = &self.leases[victim];
+        let span = Span { first: lease.ready_through + 1, end: lease.span.end };
+        let opening = Opening { span, renditions: lease.renditions };
+        let Some(thief) = self.choose_for_batch(job, opening, Some(lease.device)) else {
+            return false;
+        };
+        let device = &self.devices[thief];
+        let effort = device.effort(state.kind, lease.renditions, state.per_mille(lease.renditions));
+        let length = state.segment_length();
+        let pace = device.pace(effort, device.left(), length);
+        let lead_in = pace * state.lead_in / length;
+        let (left, theirs) = (Millis::from(lease.left()), lease.pace);
+        let share = (left * theirs).saturating_sub(lead_in) / (theirs + pace).max(1);
+        let share = share.min(left - 1) as u32;
+        // Worth it only if all is over clearly sooner.
+        let after =
+            ((left - Millis::from(share)) * theirs).max(lead_in + Millis::from(share) * pace);
+        if share == 0 || after * 10 > left * theirs * 9 {
+            return false;
+        }
+        let end = lease.span.end;
+        let renditions = lease.renditions;
+        self.shorten(victim, end - share);
+        let stolen = Opening { span: Span { first: end - share, end }, renditions };
+        if !self.jobs[job].is_open(stolen) {
+            // Some of it is published: what is left is given out as it lies.
+            self.rewake(job);
+            return false;
+        }
+        self.give(job, stolen, thief, false);
+        self.queue_batch(job);
+        true
+    }
+}
+
+impl Job {
+    /// When a viewer runs dry without segment `index`.
+    pub(super) fn due(&self, demand: &Demand, index: u32) -> Moment {
+        demand.due + self.cuts.start(index).saturating_sub(self.cuts.start(demand.segment))
+    }
+
+    /// Whether a device failed at a segment before.
+    fn failed_on(&self, segment: u32, device: segue_model::pool::DeviceId) -> bool {
+        self.troubles.get(&segment).is_some_and(|trouble| trouble.failed_on.contains(&device))
+    }
+
+    /// Whether nobody wants it.
+    pub(super) fn is_unclaimed(&self) -> bool {
+        self.streams.is_empty() && self.batches.is_empty()
+    }
+}

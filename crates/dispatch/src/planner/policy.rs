@@ -1,0 +1,65 @@
+//! How patient the planner is, and how far it looks ahead. Data only.
+
+use crate::Millis;
+
+/// Every length of time and every bound the planner goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// A worker that holds spans and was silent for so long gets nothing new.
+    pub suspect: Millis,
+    /// The same for one that holds none, and says less.
+    pub suspect_idle: Millis,
+    /// A worker that was silent for so long loses what it holds.
+    pub fence: Millis,
+    /// For how long a worker goes on by itself. Longer than `fence`: it outlasts a scheduler's
+    /// restart, and two copies of a segment are as good as one.
+    pub lease: Millis,
+    /// A new planner listens for so long before it gives work that nobody waits for.
+    pub settle: Millis,
+    /// Woken so much too late, the planner distrusts its own view of who is silent ...
+    pub late: Millis,
+    /// ... for so long.
+    pub forgive: Millis,
+    /// How far ahead of its viewer a stream is made.
+    pub read_ahead: Millis,
+    /// How much is ordered at once for a viewer.
+    pub chunk: Millis,
+    /// A lease without progress for so long, and for eight times its pace, is taken to hang. The
+    /// worker's own watch is shorter.
+    pub stall: Millis,
+    /// A desired state that was not taken up for so long is sent again.
+    pub resend: Millis,
+    /// A worker that is gone is remembered for so long, and what its devices did.
+    pub remember: Millis,
+    /// The first pause after storage failed; doubles up to sixteen times.
+    pub pause: Millis,
+    /// The first quarantine of a device; doubles up to `quarantine_max`.
+    pub quarantine: Millis,
+    /// The longest quarantine.
+    pub quarantine_max: Millis,
+    /// A job that nobody claims is forgotten after so long.
+    pub unclaimed: Millis,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            suspect: 800,
+            suspect_idle: 2_250,
+            fence: 3_000,
+            lease: 10_000,
+            settle: 600,
+            late: 300,
+            forgive: 900,
+            read_ahead: 30_000,
+            chunk: 6_000,
+            stall: 20_000,
+            resend: 300,
+            remember: 600_000,
+            pause: 1_000,
+            quarantine: 2_000,
+            quarantine_max: 600_000,
+            unclaimed: 60_000,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What happens because time goes by. One queue; each thing has at most one place in it.
+
+use segue_model::pool::SpanEnd;
+
+use super::{Note, Planner};
+use crate::{Millis, Moment};
+
+/// Whose time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// Everybody had the chance to say what there is.
+    Settled,
+    /// A worker may be silent.
+    Worker(u32),
+    /// A device's quarantine is over.
+    Device(u32),
+    /// A lease may hang.
+    Lease(u32),
+    /// A stream's next chunk comes into sight.
+    Stream(u32),
+    /// A claim lapses.
+    Claim(u32),
+    /// What failed may be tried again, or a job is claimed by nobody.
+    Job(u32),
+}
+
+impl Planner {
+    pub(super) fn run_timers(&mut self) {
+        while let Some((at, timer)) = self.timers.first().copied() {
+            if at > self.now {
+                break;
+            }
+            self.timers.pop_first();
+            self.due(timer);
+        }
+    }
+
+    fn due(&mut self, timer: Timer) {
+        match timer {
+            Timer::Settled => self.settle(),
+            Timer::Worker(worker) => {
+                self.workers[worker].timer = None;
+                self.watch_worker(worker);
+            }
+            Timer::Device(device) => {
+                self.devices[device].timer = None;
+                self.end_quarantine(device);
+            }
+            Timer::Lease(lease) => {
+                self.leases[lease].timer = None;
+                self.watch_lease(lease);
+            }
+            Timer::Stream(claim) => {
+                self.claims[claim].wake = None;
+                self.await_turn(claim);
+            }
+            Timer::Claim(claim) => {
+                self.claims[claim].expiry = None;
+                self.drop_claim(claim);
+            }
+            Timer::Job(job) => {
+                self.jobs[job].timer = None;
+                self.queue_batch(job);
+                self.doom_if_unclaimed(job);
+            }
+        }
+    }
+
+    /// Sets the one timer of something; the old one, if any, is gone.
+    pub(super) fn set_timer(&mut self, timer: Timer, at: Option<Moment>) {
+        let slot = match timer {
+            Timer::Settled => return,
+            Timer::Worker(worker) => &mut self.workers[worker].timer,
+            Timer::Device(device) => &mut self.devices[device].timer,
+            Timer::Lease(lease) => &mut self.leases[lease].timer,
+            Timer::Stream(claim) => &mut self.claims[claim].wake,
+            Timer::Claim(claim) => &mut self.claims[claim].expiry,
+            Timer::Job(job) => &mut self.jobs[job].timer,
+        };
+        let before = std::mem::replace(slot, at);
+        if before == at {
+            return;
+        }
+        if let Some(before) = before {
+            self.timers.remove(&(before, timer));
+        }
+        if let Some(at) = at {
+            self.timers.insert((at, timer));
+        }
+    }
+
+    fn watch_lease(&mut self, lease: u32) {
+        let state = &self.leases[lease];
+        if state.ended || state.left() == 0 {
+            return;
+        }
+        let patience = self.stall_after(lease);
+        let stored = state.published_through >= state.ready_through && state.gaps == 0;
+        // What waits for storage does not hang; if the worker is silent, that is its own case.
+        let excused = !stored || self.workers[state.worker].suspected;
+        let from = if excused { self.now } else { state.progress_at };
+        if from + patience > self.now {
+            self.set_timer(Timer::Lease(lease), Some(from + patience));
+            return;
+        }
+        let id = state.id;
+        self.noted(Note::Stalled(id));
+        self.lose(lease, Some(&SpanEnd::Died));
+    }
+
+    pub(super) fn stall_after(&self, lease: u32) -> Millis {
+        self.policy.stall.max(self.leases[lease].pace * 8)
+    }
+}

@@ -1,0 +1,125 @@
+//! What the planner knows, for metrics, administrators and tests. Reads everything: not for every
+//! event.
+
+use segue_model::pool::{ClaimId, DeviceId, LeaseId, Renditions, WorkerId};
+use segue_model::{JobId, Span};
+
+use super::Planner;
+use super::device::Health;
+use crate::Moment;
+
+/// Everything at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Known workers, also those that are away for a while.
+    pub workers: Vec<WorkerView>,
+    /// Every lease.
+    pub leases: Vec<LeaseView>,
+    /// Known jobs.
+    pub jobs: usize,
+    /// Claims on them.
+    pub claims: usize,
+    /// Viewers that could be given something and were not, for want of devices, and when each runs
+    /// dry; the first to do so first.
+    pub waiting: Vec<(Moment, ClaimId)>,
+    /// Jobs with batch work that nobody does yet.
+    pub batches_queued: usize,
+    /// Moments that are waited for.
+    pub timers: usize,
+}
+
+/// A worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerView {
+    /// Which.
+    pub id: WorkerId,
+    /// Whether its stream is open.
+    pub connected: bool,
+    /// Whether it is silent.
+    pub suspected: bool,
+    /// Its devices.
+    pub devices: Vec<DeviceView>,
+}
+
+/// A device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceView {
+    /// Which.
+    pub id: DeviceId,
+    /// Whether it is given work.
+    pub trusted: bool,
+    /// Until when it is left alone.
+    pub quarantined_until: Option<Moment>,
+    /// Spans on it.
+    pub spans: usize,
+}
+
+/// A lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseView {
+    /// Which.
+    pub id: LeaseId,
+    /// Whose.
+    pub worker: WorkerId,
+    /// Of which job.
+    pub job: JobId,
+    /// What.
+    pub span: Span,
+    /// Of which renditions.
+    pub renditions: Renditions,
+    /// For a viewer.
+    pub playback: bool,
+    /// What is ready of it.
+    pub ready_through: u32,
+    /// Whether its process is gone.
+    pub ended: bool,
+}
+
+impl Planner {
+    /// Everything at a glance.
+    pub fn view(&self) -> View {
+        let waiting = self.waiting.iter().map(|(due, at)| (*due, self.claims[*at].id));
+        View {
+            workers: self.workers.iter().map(|(at, _)| self.view_worker(at)).collect(),
+            leases: self.leases.iter().map(|(at, _)| self.view_lease(at)).collect(),
+            jobs: self.jobs.len(),
+            claims: self.claims.len(),
+            waiting: waiting.collect(),
+            batches_queued: self.batch_queue.len(),
+            timers: self.timers.len(),
+        }
+    }
+
+    fn view_worker(&self, at: u32) -> WorkerView {
+        let worker = &self.workers[at];
+        let device = |at: &u32| {
+            let device = &self.devices[*at];
+            let quarantined_until = match device.health {
+                Health::Quarantined(until) => Some(until),
+                Health::Trusted | Health::Screened => None,
+            };
+            let (id, trusted, spans) = (device.id, device.is_trusted(), device.leases.len());
+            DeviceView { id, trusted, quarantined_until, spans }
+        };
+        WorkerView {
+            id: worker.id,
+            connected: worker.connected,
+            suspected: worker.suspected,
+            devices: worker.devices.iter().map(device).collect(),
+        }
+    }
+
+    fn view_lease(&self, at: u32) -> LeaseView {
+        let lease = &self.leases[at];
+        LeaseView {
+            id: lease.id,
+            worker: self.workers[lease.worker].id,
+            job: self.jobs[lease.job].id,
+            span: lease.span,
+            renditions: lease.renditions,
+            playback: lease.playback,
+            ready_through: lease.ready_through,
+            ended: lease.ended,
+        }
+    }
+}

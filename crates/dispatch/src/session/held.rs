@@ -1,0 +1,134 @@
+//! One span as its worker holds it: what is made and stored of it, and whether it goes on.
+
+use std::collections::BTreeMap;
+
+use segue_model::pool::{Measured, Order, SpanEnd, SpanStatus};
+use segue_model::{SegmentId, Span};
+
+use super::Patience;
+use crate::{Millis, Moment, Runs};
+
+/// A span, and how far it is.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub order: Order,
+    pub measured: Option<Measured>,
+    rows: BTreeMap<u32, Row>,
+    progress_at: Moment,
+    ended: Option<SpanEnd>,
+}
+
+/// One rendition of it.
+#[derive(Debug, Default)]
+struct Row {
+    made: Runs,
+    stored: Runs,
+}
+
+impl Held {
+    pub fn new(order: Order, now: Moment) -> Held {
+        let rows = order.renditions.iter().map(|rendition| (rendition, Row::default())).collect();
+        Held { order, measured: None, rows, progress_at: now, ended: None }
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    /// Whether that is news.
+    pub fn made(&mut self, now: Moment, segment: SegmentId) -> bool {
+        let Some(row) = self.rows.get_mut(&segment.rendition) else { return false };
+        self.progress_at = now;
+        row.made.insert(Span { first: segment.index, end: segment.index + 1 }) > 0
+    }
+
+    /// Whether that is news.
+    pub fn stored(&mut self, now: Moment, segment: SegmentId) -> bool {
+        let Some(row) = self.rows.get_mut(&segment.rendition) else { return false };
+        self.progress_at = now;
+        row.stored.insert(Span { first: segment.index, end: segment.index + 1 }) > 0
+    }
+
+    /// It makes no more. If that is for lack of storage, what is not stored is lost.
+    pub fn end(&mut self, end: SpanEnd) {
+        if let SpanEnd::Failed(failure) = &end
+            && failure.class == segue_model::FailureClass::Transient
+        {
+            for row in self.rows.values_mut() {
+                row.made = row.stored.clone();
+            }
+        }
+        self.ended = Some(end);
+    }
+
+    pub fn set_end(&mut self, now: Moment, end: u32) {
+        if self.ready_through() >= self.order.span.end {
+            self.progress_at = now;
+        }
+        self.order.span.end = end;
+    }
+
+    pub fn ready_through(&self) -> u32 {
+        self.through(|row| &row.made)
+    }
+
+    /// The first segment that some rendition lacks.
+    fn through(&self, of: impl Fn(&Row) -> &Runs) -> u32 {
+        let first = self.order.span.first;
+        let run = |row| of(row).from(first).filter(|run| run.first == first);
+        self.rows.values().map(|row| run(row).map_or(first, |run| run.end)).min().unwrap_or(first)
+    }
+
+    pub fn is_finished(&self, now: Moment, patience: &Patience, draining: bool) -> bool {
+        let wait = if self.order.playback && !draining { patience.linger } else { 0 };
+        self.ready_through() >= self.order.span.end && now >= self.progress_at + wait
+    }
+
+    /// What waits for storage does not hang.
+    pub fn hangs(&self, now: Moment, patience: &Patience) -> bool {
+        self.is_stored() && now >= self.progress_at + self.hang_after(patience)
+    }
+
+    fn is_stored(&self) -> bool {
+        self.rows.values().all(|row| row.made.len() == row.stored.len())
+    }
+
+    fn hang_after(&self, patience: &Patience) -> Millis {
+        let pace = self.measured.map_or(0, |measured| Millis::from(measured.pace_ms));
+        patience.hang.max(pace * 8)
+    }
+
+    /// When it may be at its end, or hang.
+    pub fn deadline(&self, patience: &Patience) -> Option<Moment> {
+        if !self.is_running() {
+            return None;
+        }
+        if self.ready_through() >= self.order.span.end {
+            let wait = if self.order.playback { patience.linger } else { 0 };
+            return Some(self.progress_at + wait);
+        }
+        self.is_stored().then(|| self.progress_at + self.hang_after(patience))
+    }
+
+    pub fn status(&self) -> SpanStatus {
+        let first = self.order.span.first;
+        let last = |row: &Row| row.stored.iter().last().map_or(first, |run| run.end);
+        let published_through = self.rows.values().map(last).max().unwrap_or(first);
+        let all = Span { first, end: published_through };
+        let mut gaps: Vec<SegmentId> = Vec::new();
+        for (rendition, row) in &self.rows {
+            for hole in row.stored.missing_in(all).iter() {
+                let id = |index| SegmentId { rendition: *rendition, index };
+                gaps.extend((hole.first..hole.end).map(id));
+            }
+        }
+        SpanStatus {
+            order: self.order,
+            ready_through: self.ready_through(),
+            published_through,
+            gaps,
+            measured: self.measured,
+            end: self.ended.clone(),
+        }
+    }
+}

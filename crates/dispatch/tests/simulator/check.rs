@@ -1,0 +1,282 @@
+//! The rules that hold at every step of every life, whatever the weather.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::hash::{Hash, Hasher};
+
+use segue_dispatch::Planner;
+use segue_dispatch::planner::{Decision, FencedBy, Note, Policy};
+use segue_model::pool::{Desired, LeaseId, Order, SpanEnd, Status, Term, WorkerId};
+use segue_model::{FailureClass, JobId};
+
+use crate::jobs::LENGTH;
+use crate::world::World;
+
+/// After so long a silence nothing is left with a worker: fencing, twice its time in a crowd, and
+/// what the scheduler's own standstills may add.
+const FENCED_AFTER: u64 = 16_000;
+/// What a worker may still have in its queue when it is fenced.
+const TROUBLE_LASTS: u64 = 6_000;
+
+#[derive(Default)]
+pub struct Checks {
+    pub broken: Option<String>,
+    pub steps: u64,
+    pub lines: Vec<String>,
+    pub keep_lines: bool,
+    digest: std::hash::DefaultHasher,
+    led_at: u64,
+    known: BTreeSet<JobId>,
+    fenced: BTreeMap<LeaseId, FencedBy>,
+    versions: BTreeMap<WorkerId, (Term, u64)>,
+    repeated: BTreeMap<WorkerId, (Term, u64, u64)>,
+    store_failures: BTreeMap<(JobId, u32), u64>,
+    seen_failures: BTreeSet<LeaseId>,
+    given: BTreeSet<LeaseId>,
+}
+
+impl Checks {
+    pub fn broke(&mut self, rule: &str, what: impl ToString) {
+        let what = what.to_string();
+        self.broken.get_or_insert_with(|| format!("{rule}: {what}"));
+    }
+
+    pub fn log(&mut self, at: u64, what: &impl Debug) {
+        let line = format!("{at} {what:?}");
+        line.hash(&mut self.digest);
+        if self.keep_lines {
+            self.lines.push(line);
+        }
+    }
+
+    pub fn digest(&self) -> u64 {
+        self.digest.clone().finish()
+    }
+
+    pub fn led(&mut self, now: u64) {
+        self.led_at = now;
+        self.known.clear();
+    }
+
+    pub fn died(&mut self) {
+        self.known.clear();
+        self.store_failures.clear();
+        self.seen_failures.clear();
+    }
+
+    pub fn knows(&mut self, job: JobId) {
+        self.known.insert(job);
+    }
+
+    pub fn is_known(&self, job: JobId) -> bool {
+        self.known.contains(&job)
+    }
+
+    pub fn forgotten(&mut self, job: JobId) {
+        self.known.remove(&job);
+    }
+
+    /// Whether this very state was sent before on the same stream.
+    pub fn is_repeated(&mut self, worker: WorkerId, desired: &Desired) -> bool {
+        let answer = desired.answer;
+        let state = (answer.term, answer.version, answer.stream);
+        self.repeated.insert(worker, state) == Some(state)
+    }
+
+    pub fn decided(&mut self, now: u64, decision: &Decision) {
+        if !matches!(decision, Decision::Answer { .. }) {
+            self.log(now, decision);
+        }
+        if let Decision::Noted(Note::Fenced { leases, reason, .. }) = decision {
+            self.fenced.extend(leases.iter().map(|lease| (*lease, *reason)));
+        }
+    }
+
+    /// A status is about to be heard: failures of storage in it are waited for.
+    pub fn said(&mut self, now: u64, planner: Option<&Planner>, status: &Status) {
+        let failed = |end: &Option<SpanEnd>| matches!(end, Some(SpanEnd::Failed(f)) if f.class == FailureClass::Transient);
+        for span in status.spans.iter().filter(|span| failed(&span.end)) {
+            let order = span.order;
+            let lease = order.lease;
+            let Some(planner) = planner else { continue };
+            let leases = planner.view().leases;
+            let Some(known) = leases.iter().find(|known| known.id == lease && !known.ended) else {
+                continue;
+            };
+            let first = span.ready_through < known.span.end && self.seen_failures.insert(lease);
+            if first {
+                self.store_failures.insert((order.job, span.ready_through), now);
+            }
+        }
+    }
+}
+
+impl World {
+    /// A desired state is about to be sent.
+    pub fn check_desired(&mut self, worker: WorkerId, desired: &Desired) {
+        let state = (desired.answer.term, desired.answer.version);
+        let before = self.checks.versions.insert(worker, state);
+        if before.is_some_and(|before| before > state) {
+            self.checks.broke("versions grow", format!("{worker:?}: {before:?} then {state:?}"));
+        }
+        for order in &desired.orders {
+            let new = self.checks.given.insert(order.lease);
+            if new {
+                self.check_pause(order);
+                self.check_waiting(order);
+            }
+            self.check_throttle(order);
+        }
+    }
+
+    fn check_pause(&mut self, order: &Order) {
+        let Some(failed_at) = self.checks.store_failures.get(&(order.job, order.span.first)) else {
+            return;
+        };
+        let waited = self.now - failed_at;
+        if waited < Policy::default().pause - 100 {
+            let what = format!("{order:?} after {waited} ms");
+            self.checks.broke("what storage failed is retried after a pause", what);
+        }
+    }
+
+    fn check_waiting(&mut self, order: &Order) {
+        let Some(planner) = &self.planner else { return };
+        let view = planner.view();
+        if !order.playback && !view.waiting.is_empty() {
+            let what = format!("{order:?} while {:?} wait", view.waiting);
+            self.checks.broke("no batch is begun while a viewer waits for a device", what);
+        }
+    }
+
+    fn check_throttle(&mut self, order: &Order) {
+        let Some(film) = self.films.iter().find(|film| film.id == order.job) else { return };
+        if !order.playback || film.batch {
+            return;
+        }
+        let policy = Policy::default();
+        let most = film.watched_to + policy.read_ahead + policy.chunk + 2 * LENGTH;
+        let end = u64::from(order.span.end) * LENGTH;
+        if end > most {
+            let what = format!("{order:?} up to {end} ms, watched to {} ms", film.watched_to);
+            self.checks.broke("what nobody is near is not made for viewers", what);
+        }
+    }
+
+    /// After every event.
+    pub fn check_planner(&mut self) {
+        let Some(planner) = &self.planner else { return };
+        let view = planner.view();
+        for (at, one) in view.leases.iter().enumerate() {
+            let begins = one.ready_through.max(one.span.first);
+            for other in &view.leases[at + 1..] {
+                let theirs = other.ready_through.max(other.span.first);
+                let same = one.job == other.job
+                    && !one.renditions.intersection(other.renditions).is_empty();
+                let first = begins.max(theirs);
+                // What either has ready the other may be making: only two that both make it count.
+                if same && first < one.span.end.min(other.span.end) {
+                    let what = format!("{one:?} and {other:?}");
+                    return self.checks.broke("no segment is leased twice", what);
+                }
+            }
+        }
+        let awake = self.planner_frozen_until + 4_000 < self.now;
+        for host in &self.hosts {
+            let Some(since) = host.silent_since else { continue };
+            let long_ago = self.now > since + FENCED_AFTER;
+            if long_ago && awake && self.checks.led_at < since {
+                let held = view.leases.iter().find(|lease| lease.worker == host.id);
+                if let Some(lease) = held {
+                    let what = format!("{lease:?}, silent since {since}");
+                    return self.checks.broke("a silent worker loses what it holds", what);
+                }
+            }
+        }
+    }
+
+    pub fn check_note(&mut self, note: &Note) {
+        match note {
+            Note::Fenced { worker, reason: FencedBy::Silence, .. } => {
+                let host = &self.hosts[(worker.0 - 1) as usize];
+                let well = host.session.is_some()
+                    && host.connected
+                    && host.frozen_until <= self.now
+                    && host.silent_since.is_none()
+                    && host.troubled_until + TROUBLE_LASTS < self.now;
+                if well {
+                    let what = format!("{worker:?} at {}", self.now);
+                    self.checks.broke("no healthy worker is fenced for silence", what);
+                }
+            }
+            Note::Quarantined { device, .. } => {
+                let host = &self.hosts[(device.worker.0 - 1) as usize];
+                if host.faults == 0 {
+                    let what = format!("{device} at {}", self.now);
+                    self.checks.broke("no device is blamed that did nothing", what);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub fn check_start(&mut self, host: usize, order: &Order) {
+        let state = &mut self.hosts[host];
+        if !state.begun.insert(order.lease) {
+            self.checks.broke("no lease is begun twice", format!("{order:?}"));
+        }
+        // A stream that broke is known to be broken at one end before the other.
+        let fenced = self.checks.fenced.get(&order.lease);
+        if fenced.is_some_and(|reason| *reason != FencedBy::Break || !state.connected) {
+            let what = format!("{order:?} on host {host}, fenced by {fenced:?}");
+            self.checks.broke("no fenced order is begun", what);
+        }
+    }
+
+    /// After everything a worker does.
+    pub fn check_host(&mut self, host: usize) {
+        let state = &mut self.hosts[host];
+        if state.cut_off_until <= self.now && state.connected && state.frozen_until <= self.now {
+            state.silent_since = None;
+        }
+        // Renewal is reckoned from what was sent before the last answer came.
+        let most = Policy::default().lease + 500;
+        let alone = self.now.saturating_sub(state.heard_at.max(state.frozen_until));
+        if !state.processes.is_empty() && alone > most {
+            let what = format!("host {host} hears nothing for {alone} ms and goes on");
+            self.checks.broke("a lease ends by its worker's clock", what);
+        }
+    }
+
+    /// All is done: nothing must be left.
+    pub fn check_end(&mut self) {
+        let expected = self.films.iter().filter(|film| film.failed && film.batch);
+        let good = expected.clone().find(|film| !film.is_bad());
+        if let Some(film) = good {
+            // Crashes and kills may end a job, but only in weather that has them all the time.
+            let weather = &self.weather;
+            if weather.crash + weather.kill + weather.hang == 0 {
+                self.checks.broke("no good film fails", format!("{film:?}"));
+            }
+        }
+        let bad = self.films.iter().find(|film| film.batch && film.is_bad() && film.finished);
+        if let Some(film) = bad {
+            self.checks.broke("no bad film is finished", format!("{film:?}"));
+        }
+        let Some(planner) = &self.planner else { return };
+        let view = planner.view();
+        let left = (view.jobs, view.claims, view.leases.len());
+        if left != (0, 0, 0) {
+            let what = format!("{left:?} jobs, claims and leases, {:?}", view.leases.first());
+            self.checks.broke("nothing is remembered of what is over", what);
+        }
+    }
+
+    pub fn check_unfinished(&mut self) {
+        let films: Vec<_> = self.films.iter().filter(|film| !film.is_settled()).collect();
+        let viewers: Vec<_> = self.viewers.iter().filter(|viewer| !viewer.done).collect();
+        let view = self.planner.as_ref().map(Planner::view);
+        let what = format!("{films:?} {viewers:?} {view:#?}");
+        self.checks.broke("everything comes right when the weather clears", what);
+    }
+}
