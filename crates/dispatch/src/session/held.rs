@@ -84,9 +84,10 @@ impl Held {
         self.ready_through() >= self.order.span.end && now >= self.progress_at + wait
     }
 
-    /// What waits for storage does not hang.
+    /// What waits for storage, or at its end, does not hang.
     pub fn hangs(&self, now: Moment, patience: &Patience) -> bool {
-        self.is_stored() && now >= self.progress_at + self.hang_after(patience)
+        let at_end = self.ready_through() >= self.order.span.end;
+        !at_end && self.is_stored() && now >= self.progress_at + self.hang_after(patience)
     }
 
     fn is_stored(&self) -> bool {

@@ -33,8 +33,8 @@ pub enum Flaw {
     NeverThrottles,
     /// A desired state that was lost is not sent again.
     NeverRepeats,
-    /// Viewers wait for batches.
-    BatchFirst,
+    /// The planner takes what is needed now for something that has a minute's time.
+    PutsViewersOff,
     /// A device that answered rightly is not trusted again.
     NeverReinstates,
     /// Nobody tells the planner that a viewer left.
@@ -56,7 +56,7 @@ impl Flaw {
         Flaw::OverlooksFailures,
         Flaw::NeverThrottles,
         Flaw::NeverRepeats,
-        Flaw::BatchFirst,
+        Flaw::PutsViewersOff,
         Flaw::NeverReinstates,
         Flaw::KeepsClaims,
     ];

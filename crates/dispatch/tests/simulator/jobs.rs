@@ -196,10 +196,9 @@ impl World {
         let (renditions, segment) = (viewer.renditions, viewer.next);
         let played = (u64::from(segment) * LENGTH).saturating_sub(due.saturating_sub(self.now));
         self.films[film].watched_to = self.films[film].watched_to.max(played);
-        let purpose = match self.flaw {
-            Some(Flaw::BatchFirst) => Purpose::Batch { renditions, deadline: None },
-            _ => Purpose::Playback(Demand { renditions, segment, due: Moment(due) }),
-        };
+        let put_off = if self.flaw == Some(Flaw::PutsViewersOff) { 60_000 } else { 0 };
+        let due = Moment(due + put_off);
+        let purpose = Purpose::Playback(Demand { renditions, segment, due });
         let until = Some(Moment(self.now + 5_000));
         let until = until.filter(|_| self.flaw != Some(Flaw::KeepsClaims));
         if self.planner.is_some() {

@@ -323,7 +323,8 @@ impl World {
     }
 
     fn finished(&mut self, claim: ClaimId, job: JobId) {
-        let Some(film) = self.films.iter_mut().find(|film| film.id == job) else { return };
+        let mut batches = self.films.iter_mut().filter(|film| film.batch_claim().0 == claim);
+        let Some(film) = batches.find(|film| film.id == job) else { return };
         film.finished = true;
         let lacking = film.missing(&self.store);
         if let Some((rendition, index)) = lacking {
@@ -391,11 +392,11 @@ impl World {
                 self.tell_planner(Event::Connected(hello));
             }
             Up::Status(status) => {
-                self.checks.said(self.now, self.planner.as_ref(), &status);
                 let status = match self.flaw {
                     Some(flaw) => flaw.hears(status),
                     None => status,
                 };
+                self.checks.said(self.now, self.planner.as_ref(), &status);
                 self.last_beats.insert(host, (self.now, status.beat));
                 self.tell_planner(Event::Status(status));
             }
