@@ -239,7 +239,8 @@ impl Planner {
             SpanEnd::Failed(failure) => Loss::Failure(failure.class, failure.message.clone()),
         };
         let families = self.jobs[job].families.iter();
-        let alone = families.map(|family| self.known[*family as usize]).sum::<u32>() < 2;
+        let known: u32 = families.map(|family| self.known[*family as usize]).sum();
+        let alone = known < 2 && self.now >= self.settled_at + self.policy.alone_after;
         let trusted = self.devices[device].is_trusted();
         let id = self.devices[device].id;
         let trouble = self.jobs[job].troubles.entry(segment).or_default();

@@ -37,6 +37,9 @@ pub struct Policy {
     pub quarantine: Millis,
     /// The longest quarantine.
     pub quarantine_max: Millis,
+    /// A planner that leads for less than this does not believe that there is only one device: the
+    /// others may be coming back.
+    pub alone_after: Millis,
     /// A job that nobody claims is forgotten after so long.
     pub unclaimed: Millis,
 }
@@ -59,6 +62,7 @@ impl Default for Policy {
             pause: 1_000,
             quarantine: 2_000,
             quarantine_max: 600_000,
+            alone_after: 30_000,
             unclaimed: 60_000,
         }
     }

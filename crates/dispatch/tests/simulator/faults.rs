@@ -97,9 +97,9 @@ impl World {
         if self.films.iter().any(|film| film.id == job && film.finished) {
             return;
         }
-        // A planner that never heard of the loss believes the worker, until it is read again.
-        let restarts = |(_, fault): &(u64, Fault)| matches!(fault, Fault::SchedulerRestarts { .. });
-        if self.weather.faults.iter().any(restarts) {
+        // Nobody reads a segment from the store before the planner said that it is there; what its
+        // worker still holds may not have been told.
+        if self.hosts.iter().any(|host| host.has(job, rendition, index)) {
             return;
         }
         self.store.remove(&(job, rendition, index));
