@@ -2,6 +2,7 @@
 //! the tails of batches that would keep others waiting. A second copy of a segment that will be
 //! late (hedging) belongs beside [`Planner::serve`] when it comes.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use segue_model::Span;
@@ -40,6 +41,7 @@ impl Planner {
     fn place_viewers(&mut self) -> bool {
         let mut after = None;
         let mut blocked = 0;
+        let mut relieved = BTreeSet::new();
         while blocked < BLOCKED_MAX {
             let from = after.map_or(Bound::Unbounded, Bound::Excluded);
             let next = self.waiting.range((from, Bound::Unbounded)).next().copied();
@@ -47,7 +49,14 @@ impl Planner {
             if self.now < self.settled_at && due > self.now + URGENT {
                 break;
             }
-            self.shorten_late_lease(claim);
+            // Once in a pass: what is given back must not be taken and given back for ever.
+            let late = self.late_lease(claim);
+            if let Some(lease) = late
+                && !(relieved.insert(claim) && self.shorten_late_lease(claim, lease))
+            {
+                after = Some((due, claim));
+                continue;
+            }
             if self.serve(claim) {
                 self.await_turn(claim);
                 continue;
@@ -59,17 +68,25 @@ impl Planner {
     }
 
     /// A lease has what the viewer needs now, but will have it too late: the rest of it is made by
-    /// somebody else.
-    fn shorten_late_lease(&mut self, claim: u32) {
-        let Some(lease) = self.late_lease(claim) else { return };
-        if let Some(demand) = self.claims[claim].demand() {
-            // Stays in its place in the queue: what it waits for is open now.
-            let queued = self.claims[claim].queued;
-            self.cut(lease, demand.segment);
-            self.leave_queue(claim);
-            self.claims[claim].queued = queued;
-            self.waiting.extend(queued.map(|due| (due, claim)));
+    /// somebody else, if anybody has it sooner. Whether that is so.
+    fn shorten_late_lease(&mut self, claim: u32, lease: u32) -> bool {
+        let wish = &self.claims[claim];
+        let Some(demand) = wish.demand() else { return false };
+        let state = &self.leases[lease];
+        let span = Span { first: demand.segment, end: state.span.end };
+        let rest = Opening { span, renditions: state.renditions };
+        let arrival = state.arrival(self.now, demand.segment);
+        let chosen = self.choose_for_viewer(wish.job, rest);
+        if chosen.is_none_or(|(_, ready)| ready >= arrival) {
+            return false;
         }
+        // Stays in its place in the queue: what it waits for is open now.
+        let queued = wish.queued;
+        self.cut(lease, demand.segment);
+        self.leave_queue(claim);
+        self.claims[claim].queued = queued;
+        self.waiting.extend(queued.map(|due| (due, claim)));
+        true
     }
 
     /// The lease that has a viewer's next segment and is too far from it.
