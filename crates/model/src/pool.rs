@@ -76,6 +76,8 @@ pub struct Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Screening {
+    /// Who asks; what was answered to an earlier term says nothing.
+    pub term: Term,
     /// Which of the worker's devices.
     pub device: u16,
     /// Which time it is asked; an answer to an earlier round says nothing.

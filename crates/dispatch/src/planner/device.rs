@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use segue_model::pool::{DeviceCapabilities, DeviceId, Measured, Renditions, Resources, Screening};
+use segue_model::pool::{
+    DeviceCapabilities, DeviceId, Measured, Renditions, Resources, Screening, Term,
+};
 
 use super::policy::Policy;
 use crate::{Millis, Moment};
@@ -166,9 +168,9 @@ impl Device {
     }
 
     /// What it is to be asked, while it is.
-    pub fn screening(&self) -> Option<Screening> {
+    pub fn screening(&self, term: Term) -> Option<Screening> {
         let asked = self.health == Health::Screened;
-        asked.then_some(Screening { device: self.id.device, round: self.quarantines })
+        asked.then_some(Screening { term, device: self.id.device, round: self.quarantines })
     }
 
     /// It answered; says for how long it is left alone if that was wrong.

@@ -222,7 +222,7 @@ impl Planner {
             state.leases.iter().map(|(_, lease)| order(&self.leases[*lease])).collect();
         orders.extend(state.strange_orders());
         orders.sort_unstable_by_key(|order| order.lease);
-        let screenings = state.devices.iter().filter_map(|d| self.devices[*d].screening());
+        let screenings = state.devices.iter().filter_map(|d| self.devices[*d].screening(self.term));
         Desired {
             answer: self.answer(worker),
             orders,

@@ -63,7 +63,7 @@ impl Planner {
         for Screened { screening, passed } in &screened {
             let index = usize::from(screening.device);
             let Some(device) = self.workers[at].devices.get(index).copied() else { continue };
-            if self.devices[device].screening() != Some(*screening) {
+            if self.devices[device].screening(self.term) != Some(*screening) {
                 continue;
             }
             let pause = self.devices[device].screened(&self.policy, self.now, *passed);
