@@ -103,6 +103,8 @@ impl Host {
 
     pub fn start(&mut self, now: u64) {
         self.incarnation += 1;
+        // The one before may still be fenced, and this one not be known yet.
+        self.troubled_until = self.troubled_until.max(now);
         let capabilities = self.capabilities.clone();
         let (id, patience) = (self.id, Patience::default());
         let session = Session::new(id, self.incarnation, capabilities, patience, self.clock(now));
