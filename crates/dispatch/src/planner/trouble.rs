@@ -81,7 +81,10 @@ impl Trouble {
         *count += 1;
         let attempts = *count;
         let known = self.failed_on.contains(&device);
-        if !matches!(loss, Loss::Kill | Loss::Failure(FailureClass::Transient, _)) && !known {
+        let blameless = matches!(loss, Loss::Kill | Loss::Failure(FailureClass::Transient, _));
+        // A word that did not count is asked for again when the device is trusted.
+        let unheard = blames_source && !trusted;
+        if !blameless && !unheard && !known {
             self.failed_on.push(device);
         }
         if blames_source && trusted && !self.accusers.contains(&device) {
