@@ -205,7 +205,15 @@ impl Planner {
         }
         let families = self.families(job);
         let free = families.iter().flat_map(|f| &self.free_for_playback[*f as usize]);
-        free.into_iter().any(|(_, other)| !state.failed_on(segment, self.devices[*other].id))
+        let others: Vec<_> =
+            free.map(|(_, other)| self.devices[*other].id).take(CANDIDATES).collect();
+        // Who blames the source is not asked again before all others were.
+        let accusers = self.jobs[job].troubles.get(&segment).map(|trouble| &trouble.accusers);
+        let accuses = |id| accusers.is_some_and(|accusers| accusers.contains(&id));
+        let second_opinion = accuses(self.devices[device].id);
+        others
+            .into_iter()
+            .any(|other| !state.failed_on(segment, other) || (second_opinion && !accuses(other)))
     }
 
     /// Batches make way for what a device was just given.
