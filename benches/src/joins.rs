@@ -1,5 +1,6 @@
 //! What AAC leaves of a lossless sound, at joins and far from them, when every segment is made by a
-//! span of its own; against one encoder over all of it, at the same places.
+//! span of its own, and when one span makes all; against one encoder over all of it, at the same
+//! places.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ const FAR: usize = 8;
 /// Runs it.
 pub fn run(effort: Effort) -> anyhow::Result<()> {
     let seconds = if effort.quick { 12 } else { 60 };
-    let mut progress = Progress::new("joins", 4, std::time::Duration::from_secs(4));
+    let mut progress = Progress::new("joins", 6, std::time::Duration::from_secs(4));
     let mut table = Table::new(
         format!("Sound at joins: FLAC to AAC 128 kb/s, {seconds} s, error against the source"),
         &[
@@ -39,37 +40,40 @@ pub fn run(effort: Effort) -> anyhow::Result<()> {
     for rate in [48_000, 44_100] {
         let source = clip::lossless_sound(rate, seconds)?;
         let original = decode(&source)?;
-        let scratch = workplace::scratch()?;
-        progress.step(&format!("Segue, {rate} Hz"));
-        let (joins, playlist) = segments(&source, scratch.path())?;
-        let whole = scratch.path().join("whole.ts");
-        progress.step(&format!("one encoder, {rate} Hz"));
-        let mut command = ffmpeg();
-        command.arg("-i").arg(&source).args(["-c:a", "aac", "-b:a", "128k"]).arg(&whole);
-        tool(&mut command)?;
-        let segue = Error::between(&decode(&playlist)?, &original)?;
-        let one = Error::between(&decode(&whole)?, &original)?;
-        // From places in what was made to places in the original, where both are judged.
-        let joins: Vec<usize> = joins
-            .iter()
-            .filter_map(|join| usize::try_from(*join as i64 - segue.late).ok())
-            .collect();
-        table.row(segue.row(&format!("Segue, {rate} Hz"), &joins));
-        table.row(one.row(&format!("one encoder, {rate} Hz"), &joins));
+        for (name, span) in [("each segment a span of its own", 1), ("one span", u32::MAX)] {
+            let scratch = workplace::scratch()?;
+            let name = format!("Segue, {name}, {rate} Hz");
+            progress.step(&name);
+            let (joins, playlist) = segments(&source, span, scratch.path())?;
+            let error = Error::between(&decode(&playlist)?, &original)?;
+            let places = error.places(&joins);
+            table.row(error.row(&name, &places));
+            if span == 1 {
+                continue;
+            }
+            let name = format!("one encoder, {rate} Hz");
+            progress.step(&name);
+            let whole = scratch.path().join("whole.ts");
+            let mut command = ffmpeg();
+            command.arg("-i").arg(&source).args(["-c:a", "aac", "-b:a", "128k"]).arg(&whole);
+            tool(&mut command)?;
+            let one = Error::between(&decode(&whole)?, &original)?;
+            table.row(one.row(&name, &places));
+        }
     }
     drop(progress);
     table.print();
     Ok(())
 }
 
-/// Makes every segment in a span of its own; gives the samples at which they meet.
-fn segments(source: &Path, to: &Path) -> anyhow::Result<(Vec<usize>, PathBuf)> {
+/// Makes segments in spans of so many; gives the samples at which they meet.
+fn segments(source: &Path, span: u32, to: &Path) -> anyhow::Result<(Vec<usize>, PathBuf)> {
     let request = JobRequest {
         boundaries: BoundaryRule::Grid { segment: Time::from_secs(2) },
         ..JobRequest::default()
     };
     let job = film::job(source, &request)?;
-    film::write(source, &job, 1, to)?;
+    film::write(source, &job, span, to)?;
     let rendition = &job.recipe.renditions[0];
     let mut joins = Vec::new();
     let mut at = 0;
@@ -108,6 +112,11 @@ struct Error {
 }
 
 impl Error {
+    /// From places in what was made to places in the original, where errors are judged.
+    fn places(&self, made: &[usize]) -> Vec<usize> {
+        made.iter().filter_map(|at| usize::try_from(*at as i64 - self.late).ok()).collect()
+    }
+
     fn between(made: &[f32], original: &[f32]) -> anyhow::Result<Error> {
         let (made_length, length) = (made.len() / CHANNELS, original.len() / CHANNELS);
         ensure!(made_length > length * 9 / 10, "only {made_length} of {length} samples were made");

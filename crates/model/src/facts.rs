@@ -44,8 +44,8 @@ pub struct VideoFacts {
     pub frame_rate: FrameRate,
     /// Frames per second in any stretch of a second or more, at most: what players and decoders
     /// are promised. The rate itself where it is constant. Where it varies, what was counted if the
-    /// container lists all frames; otherwise at least [`FrameRate::UNCOUNTED`], which a film may
-    /// exceed only where nobody looked. Pictures held in pauses, one a segment, come on top.
+    /// container lists all frames or all were read; otherwise at least [`FrameRate::UNCOUNTED`],
+    /// which a film may exceed only where nobody looked. Pictures held in pauses, one a segment, come on top.
     pub frame_rate_max: Time,
     /// The slots its frames are put into.
     pub clock: FrameClock,

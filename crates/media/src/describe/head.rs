@@ -104,6 +104,12 @@ impl Pictures {
     fn open(input: &Input, stream: u32) -> Result<Pictures, Error> {
         let found = input.stream(stream).ok_or_else(|| Error::source("the stream is gone"))?;
         let codec = found.codec();
+        if !found.has_decoder() {
+            let what = if codec == "none" { "a format that is not known here" } else { &codec };
+            return Err(Error::source(format!(
+                "its picture is in {what}, which the installed FFmpeg libraries cannot decode"
+            )));
+        }
         let decoder = Decoder::open(&found.parameters()?, found.time_base(), 0)
             .blame_source(&format!("the picture is in {codec}, which cannot be decoded here"))?;
         Ok(Pictures {

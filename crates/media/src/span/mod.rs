@@ -8,8 +8,9 @@
 //!
 //! The reader and the decoder run on the caller's thread, each rendition, track and encoder on its
 //! own, all joined before [`run`] returns. What makes segments of different spans join is decided in
-//! pure code: `slots` (which frame where), `window` (which sound), `rendition` (decode times),
-//! `continuity` (transport stream counters).
+//! `slots` (which frame where), `window` (which sound), `passed` (what has gone by), `rendition`
+//! (decode times), `pictures` (what is passed over on the way) and `continuity` (transport stream
+//! counters).
 
 mod assembler;
 mod continuity;

@@ -9,7 +9,7 @@ use segue_model::{
 use serde::Serialize;
 
 use crate::ending::{Ending, with_causes};
-use crate::progress::{clock, size, to_stdout};
+use crate::progress::{clock, counted, size, to_stdout};
 use crate::source::LocalSource;
 use crate::span_process::{Patience, Spawner};
 use crate::transcode;
@@ -151,7 +151,8 @@ fn plan(planned: &Result<(Recipe, u32), String>) -> Vec<Row> {
         Ok((recipe, segments)) => {
             let made = recipe.renditions.iter().map(|r| ("would make", rendition(r)));
             let seconds = recipe.boundaries.segment();
-            made.chain([("", format!("{segments} segments of {seconds} s"))]).collect()
+            made.chain([("", format!("{} of {seconds} s", counted((*segments).into(), "segment")))])
+                .collect()
         }
         Err(reason) => vec![("no HLS", reason.clone())],
     }

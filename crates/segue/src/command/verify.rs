@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::ending::{Ending, with_causes};
 use crate::interrupt::Interrupt;
-use crate::progress::{clock, to_stdout};
+use crate::progress::{clock, counted, to_stdout};
 
 /// Prove HLS sound: ours, or anyone's.
 ///
@@ -108,7 +108,7 @@ fn text(location: &str, report: &VerifyReport) {
         1 => "1 playlist".to_owned(),
         count => format!("{count} playlists"),
     };
-    let what = format!("{playlists}, {segments} segments, {}", clock(longest));
+    let what = format!("{playlists}, {}, {}", counted(segments as u64, "segment"), clock(longest));
     let verdict = match report.faults.len() {
         0 => "nothing is wrong".to_owned(),
         1 => "1 fault".to_owned(),

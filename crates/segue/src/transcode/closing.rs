@@ -4,7 +4,7 @@ use segue_model::Time;
 
 use super::runner::Shop;
 use crate::output::SourceLoss;
-use crate::progress::{Event, Reporter, Style, Summary, Tally, clock, size, to_stdout};
+use crate::progress::{Event, Reporter, Style, Summary, Tally, clock, counted, size, to_stdout};
 
 /// Says what was made, how that went, what is missing in it, and how to play it.
 pub fn show(shop: &Shop, tally: &Tally, deaths: u64, was_finished: bool, reporter: &Reporter) {
@@ -41,10 +41,10 @@ fn text(shop: &Shop, tally: &Tally, summary: &Summary<'_>) {
     let took = clock(tally.elapsed.as_secs_f64());
     let speed = summary.speed.map(|speed| format!(" ({speed:.1}x real time)")).unwrap_or_default();
     to_stdout(&format!(
-        "made {} of {film} film: {} in {} segments, {}, in {took}{speed}",
+        "made {} of {film} film: {} in {}, {}, in {took}{speed}",
         summary.playlist,
         names.join(", "),
-        summary.segments,
+        counted(summary.segments, "segment"),
         size(summary.bytes),
     ));
     if summary.deaths > 0 {

@@ -82,8 +82,10 @@ struct Died {
 
 fn unreadable(source: &LocalSource, failure: &SpanFailure) -> Ending {
     let name = source.path().display();
-    // libav's last word is often the reason, where its error code says only that there is one.
-    let message = match failure.log.last() {
+    // libav's last word is often the reason, where its error code says only that there is one. What
+    // it advises after that is for those who call it.
+    let last = failure.log.last().and_then(|words| words.lines().next());
+    let message = match last {
         Some(last) => format!("{}: {last}", failure.message),
         None => failure.message.clone(),
     };
