@@ -18,7 +18,12 @@ const NOISES = [
 // Sound may lie this many nanoseconds off the end of what came before: rounding to 90 kHz.
 const ROUNDING = 50_000;
 
+const remedy =
+  "apt-get install gstreamer1.0-tools gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-libav";
+
 export async function gstreamer({ stream, server }) {
+  // The first GStreamer on a machine looks at all its plugins, and has words for some.
+  await run("gst-launch-1.0", ["fakesrc", "num-buffers=1", "!", "fakesink"], { patience: 120, remedy });
   const complaints = [];
   for (const variant of stream.variants.keys()) {
     for (const playbin of ["playbin", "playbin3"]) {
@@ -42,8 +47,7 @@ async function play(playbin, url, duration) {
       // Warnings, and every buffer that is handed on. (A fakesink's own messages would do, but
       // some are lost when the next buffer is quicker than the printing.)
       environment: { GST_DEBUG: "2,GST_SCHEDULING:5", GST_DEBUG_NO_COLOR: "1", LC_ALL: "C" },
-      remedy:
-        "apt-get install gstreamer1.0-tools gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-libav",
+      remedy,
     },
   );
   const lines = stderr.split("\n");
