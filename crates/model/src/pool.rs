@@ -221,18 +221,23 @@ pub enum SpanEnd {
 }
 
 impl SpanStatus {
-    /// The published part of one rendition, as runs.
-    pub fn published(&self, rendition: u32) -> impl Iterator<Item = Span> + '_ {
-        let all = Span { first: self.order.span.first, end: self.published_through };
-        let holes = self.gaps.iter().filter(move |gap| gap.rendition == rendition);
-        let holes = holes.map(|gap| gap.index).chain([all.end]);
-        holes
-            .scan(all.first, |first, hole| {
-                let run = Span { first: *first, end: hole };
-                *first = hole + 1;
-                Some(run)
-            })
-            .filter(|run| !run.is_empty())
+    /// The published part of one rendition, as runs. What is said of segments outside the order is
+    /// not listened to.
+    pub fn published(&self, rendition: u32) -> Vec<Span> {
+        let Span { first, end } = self.order.span;
+        let end = self.published_through.min(end);
+        let gaps = self.gaps.iter().filter(|gap| gap.rendition == rendition);
+        let mut holes: Vec<u32> =
+            gaps.map(|gap| gap.index).filter(|index| (first..end).contains(index)).collect();
+        holes.sort_unstable();
+        holes.push(end.max(first));
+        let mut next = first;
+        let runs = holes.into_iter().map(|hole| {
+            let run = Span { first: next, end: hole };
+            next = hole.saturating_add(1);
+            run
+        });
+        runs.filter(|run| !run.is_empty()).collect()
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Device {
     pub health: Health,
     strikes: u32,
     quarantines: u32,
+    /// How often it was to be screened, ever: an answer to an earlier screening is none to this.
+    screenings: u32,
     good: u32,
     learned: BTreeMap<(u64, Renditions), Resources>,
     /// Its places in the indices of free capacity.
@@ -70,6 +72,7 @@ impl Device {
             health: Health::Trusted,
             strikes: 0,
             quarantines: 0,
+            screenings: 0,
             good: 0,
             learned: BTreeMap::new(),
             playback_key: None,
@@ -163,6 +166,7 @@ impl Device {
         let doubled = policy.quarantine << self.quarantines.min(20);
         let pause = doubled.min(policy.quarantine_max);
         self.quarantines += 1;
+        self.screenings += 1;
         self.health = Health::Quarantined(now + pause);
         pause
     }
@@ -170,7 +174,7 @@ impl Device {
     /// What it is to be asked, while it is.
     pub fn screening(&self, term: Term) -> Option<Screening> {
         let asked = self.health == Health::Screened;
-        asked.then_some(Screening { term, device: self.id.device, round: self.quarantines })
+        asked.then_some(Screening { term, device: self.id.device, round: self.screenings })
     }
 
     /// It answered; says for how long it is left alone if that was wrong.

@@ -291,6 +291,8 @@ pub(super) struct Lease {
     pub ready_through: u32,
     pub published_through: u32,
     pub gaps: usize,
+    /// The first segment that one of them is in.
+    pub first_gap: u32,
     /// Milliseconds per segment: measured, or at first reckoned.
     pub pace: Millis,
     pub progress_at: Moment,

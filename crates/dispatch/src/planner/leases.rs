@@ -59,6 +59,7 @@ impl Planner {
             ready_through: span.first,
             published_through: span.first,
             gaps: 0,
+            first_gap: u32::MAX,
             pace: holder.pace(effort, left, state.segment_length()),
             progress_at: self.now,
             version: self.workers[worker].version + 1,
@@ -219,7 +220,10 @@ impl Planner {
     /// An ended lease of which everything is published is over.
     pub(super) fn close_if_published(&mut self, at: u32) {
         let Some(lease) = self.leases.get(at) else { return };
-        if lease.ended && lease.published_through >= lease.span.end && lease.gaps == 0 {
+        if lease.ended
+            && lease.published_through >= lease.span.end
+            && lease.first_gap >= lease.span.end
+        {
             self.strike_out(at);
         }
     }

@@ -160,6 +160,7 @@ impl Planner {
         }
         lease.published_through = said.published_through;
         lease.gaps = said.gaps.len();
+        lease.first_gap = said.gaps.iter().map(|gap| gap.index).min().unwrap_or(u32::MAX);
         lease.progress_at = self.now;
         let (job, renditions) = (lease.job, lease.renditions);
         self.publish_all(job, renditions, said);

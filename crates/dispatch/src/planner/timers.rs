@@ -95,7 +95,8 @@ impl Planner {
             return;
         }
         let patience = self.stall_after(lease);
-        let stored = state.published_through >= state.ready_through && state.gaps == 0;
+        let stored = state.published_through >= state.ready_through
+            && state.first_gap >= state.ready_through;
         // What waits for storage does not hang; if the worker is silent, that is its own case.
         let excused = !stored || self.workers[state.worker].suspected;
         let from = if excused { self.now } else { state.progress_at };

@@ -80,7 +80,10 @@ impl Planner {
     }
 
     fn remove_device(&mut self, device: u32) {
-        for lease in self.devices[device].leases.clone() {
+        // Also those that have ended and are still being stored.
+        let held = &self.workers[self.devices[device].worker].leases;
+        let of_it = held.iter().map(|(_, at)| *at).filter(|at| self.leases[*at].device == device);
+        for lease in of_it.collect::<Vec<_>>() {
             self.lose(lease, None);
         }
         self.leave_indices(device);

@@ -95,8 +95,10 @@ impl Held {
     }
 
     fn hang_after(&self, patience: &Patience) -> Millis {
-        let pace = self.measured.map_or(0, |measured| Millis::from(measured.pace_ms));
-        patience.hang.max(pace * 8)
+        match self.measured {
+            Some(measured) => patience.hang.max(Millis::from(measured.pace_ms) * 8),
+            None => patience.hang_first,
+        }
     }
 
     /// When it may be at its end, or hang.

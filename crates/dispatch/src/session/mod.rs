@@ -32,11 +32,20 @@ pub struct Patience {
     pub linger: Millis,
     /// A process without progress for so long, and for eight times its pace, hangs.
     pub hang: Millis,
+    /// The same before its first segment, when nobody knows its pace.
+    pub hang_first: Millis,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
-        Patience { beat: 250, beat_idle: 1_000, resend: 300, linger: 15_000, hang: 8_000 }
+        Patience {
+            beat: 250,
+            beat_idle: 1_000,
+            resend: 300,
+            linger: 15_000,
+            hang: 8_000,
+            hang_first: 60_000,
+        }
     }
 }
 
