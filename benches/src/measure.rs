@@ -43,7 +43,7 @@ pub fn run(command: &mut Command) -> anyhow::Result<Cost> {
     let mut words = String::new();
     if let Some(mut stderr) = child.stderr.take() {
         use std::io::Read;
-        stderr.read_to_string(&mut words).ok();
+        stderr.read_to_string(&mut words).context("cannot read what it says")?;
     }
     ensure!(status.success(), "{command:?} ended with {status}: {}", words.trim());
     Ok(Cost { cpu, wall, memory })

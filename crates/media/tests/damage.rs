@@ -8,10 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use segue_media::span::{SpanEvent, SpanOrder, run};
+use segue_media::span::{SpanEvent, run};
 use segue_media::{ByteSource, Cancel, Error, FileSource, describe};
 use segue_model::{FailureClass, Packaging, Span, Time};
-use support::{Made, facts, job, make, open, quick, run_span, scattered, write};
+use support::{Made, facts, job, make, open, quick, run_span, scattered, whole_film, write};
 use tempfile::TempDir;
 
 #[test]
@@ -125,13 +125,7 @@ fn what_is_damaged_in_a_segment_is_told_with_it() {
     let directory = TempDir::new().unwrap();
     let path = damaged("h264-aac-mkv", directory.path());
     let job = job(&path, &quick(Packaging::MpegTs));
-    let order = SpanOrder {
-        span: job.timeline.whole(),
-        renditions: vec![0],
-        threads: 1,
-        urgent: false,
-        job: job.clone(),
-    };
+    let order = whole_film(&job);
     let mut told = Vec::new();
     let report = run(open(&path), &order, &Cancel::default(), &mut |event| {
         if let SpanEvent::Segment { damaged, .. } = event {
@@ -186,13 +180,7 @@ fn storage_that_fails_is_transient_wherever_it_fails() {
         Box::new(Failing(FileSource::new(file).unwrap(), after))
     };
     for after in [0, size / 10, size / 2] {
-        let order = SpanOrder {
-            job: job.clone(),
-            span: job.timeline.whole(),
-            renditions: vec![0],
-            threads: 1,
-            urgent: false,
-        };
+        let order = whole_film(&job);
         let outcome = run(failing(after), &order, &Cancel::default(), &mut |_| Ok(()));
         let class = outcome.as_ref().err().and_then(Error::class);
         assert_eq!(class, Some(FailureClass::Transient), "after {after}: {outcome:?}");

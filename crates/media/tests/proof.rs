@@ -11,7 +11,7 @@ use std::time::Duration;
 use segue_media::span::{SpanEvent, SpanOrder, run};
 use segue_media::{ByteSource, Cancel, Error, FileSource};
 use segue_model::{AudioRequest, BoundaryRule, Job, JobRequest, Packaging, SegmentId, Span, Time};
-use support::{Made, job, make, open, quick, run_order, run_span, scattered, write};
+use support::{Made, job, make, open, quick, run_order, run_span, scattered, whole_film, write};
 use tempfile::TempDir;
 
 const PACKAGINGS: [Packaging; 2] = [Packaging::MpegTs, Packaging::Fmp4];
@@ -81,13 +81,7 @@ fn a_segment_that_is_waited_for_does_not_wait_for_pictures_of_the_next() {
     // Looks ten pictures ahead; ultrafast does not.
     let request = JobRequest { preset: "veryfast".into(), ..quick(Packaging::MpegTs) };
     let job = job(&path, &JobRequest { audio: None, ..request });
-    let order = SpanOrder {
-        job: job.clone(),
-        span: job.timeline.whole(),
-        renditions: vec![0],
-        threads: 1,
-        urgent: true,
-    };
+    let order = SpanOrder { urgent: true, ..whole_film(&job) };
     let first_of = |order: &SpanOrder| {
         let mut made = Made::default();
         run_order(&path, order, &mut made).unwrap();
@@ -137,13 +131,7 @@ fn segments_do_not_pile_up_behind_sound_that_has_ended() {
         .status();
     assert!(made.unwrap().success());
     let job = job(&path, &quick(Packaging::MpegTs));
-    let order = SpanOrder {
-        span: job.timeline.whole(),
-        renditions: vec![0],
-        threads: 1,
-        urgent: false,
-        job: job.clone(),
-    };
+    let order = whole_film(&job);
     // Sound may be ten seconds late and no more: the sixth segment ends at 12 s, and can be made when
     // 22 s have been read. libav reads the start and the end to find out what it has before it.
     let file = FileSource::new(std::fs::File::open(&path).unwrap()).unwrap();
@@ -296,13 +284,7 @@ fn cancelling_stops_a_span_without_a_segment_half_made() {
     // Far more segments than can be on their way when the first is given out: one there, four
     // between encoders and assembler, two in encoders, and frames for less than another.
     assert_eq!(whole.segments.len(), 17);
-    let order = SpanOrder {
-        span: job.timeline.whole(),
-        renditions: vec![0],
-        threads: 1,
-        urgent: false,
-        job: job.clone(),
-    };
+    let order = whole_film(&job);
     let cancel = Cancel::default();
     let mut made = BTreeMap::new();
     let outcome = run(open(&path), &order, &cancel, &mut |event| {
@@ -323,13 +305,7 @@ fn cancelling_stops_a_span_without_a_segment_half_made() {
 fn an_error_of_the_receiver_ends_the_span() {
     let path = segue_lab::source("h264-aac-mkv");
     let job = job(&path, &quick(Packaging::MpegTs));
-    let order = SpanOrder {
-        span: job.timeline.whole(),
-        renditions: vec![0],
-        threads: 1,
-        urgent: false,
-        job: job.clone(),
-    };
+    let order = whole_film(&job);
     let outcome = run(open(&path), &order, &Cancel::default(), &mut |event| match event {
         SpanEvent::Segment { .. } => Err(std::io::Error::other("the pipe is closed")),
         _ => Ok(()),

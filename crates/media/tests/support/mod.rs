@@ -53,6 +53,12 @@ pub struct Made {
     pub reports: Vec<SpanReport>,
 }
 
+/// An order for the first rendition of the whole film, with one thread each.
+pub fn whole_film(job: &Job) -> SpanOrder {
+    let span = job.timeline.whole();
+    SpanOrder { job: job.clone(), span, renditions: vec![0], threads: 1, urgent: false }
+}
+
 /// Runs one span of all renditions into `made`.
 pub fn run_span(path: &Path, job: &Job, span: Span, made: &mut Made) -> Result<(), Error> {
     let renditions = (0..job.recipe.renditions.len() as u32).collect();

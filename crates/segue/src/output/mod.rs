@@ -113,9 +113,11 @@ impl Output {
             // replaced.
             Err(_) => {}
         }
-        // Whoever held the lock may have made nothing, and removed the file.
-        let inode = |metadata: io::Result<fs::Metadata>| metadata.map(|m| (m.dev(), m.ino())).ok();
-        if inode(lock.metadata()) != inode(fs::metadata(&path)) {
+        // Whoever held the lock may have made nothing, and removed the file: then there is none by its
+        // name, or another.
+        let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let (own, named) = (lock.metadata().map(inode), fs::metadata(&path).map(inode));
+        if !matches!((own, named), (Ok(own), Ok(named)) if own == named) {
             return Err(OutputError::Locked { directory: directory.to_owned() });
         }
         match stored_job(directory) {

@@ -224,6 +224,7 @@ impl Desk {
     fn spawn(&self) -> Result<SpanProcess, SpawnError> {
         let process = self.shop.spawner.spawn()?;
         let unenforced = process.unenforced().to_vec();
+        // Nobody listens any more when the job has ended.
         let _ = self.reports.send(Report::Started { pid: process.pid(), unenforced });
         Ok(process)
     }
