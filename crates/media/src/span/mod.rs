@@ -125,7 +125,9 @@ impl<'a> Plan<'a> {
     /// Where to begin to read.
     fn from(&self, order: &SpanOrder) -> From {
         From {
-            picture: self.has_video.then(|| window::picture_from(self.job, order.span)),
+            picture: self
+                .has_video
+                .then(|| window::picture_from(self.job, order.span, order.urgent)),
             sound: self.tracks.iter().map(|track| (track.stream, self.sound_from(order))).next(),
         }
     }

@@ -72,12 +72,16 @@ impl<'a> Pictures<'a> {
                 &facts.clock,
                 span,
                 facts.frame_rate.nominal().recip().unwrap_or(Time::new(1, 25)),
-                window::encoder_pre_roll(job, span),
+                window::encoder_pre_roll(job, span, order.urgent),
             ),
             damaged,
             latest: None,
             last_slot: None,
-            lead_in: LeadIn::until(window::picture_from(job, span), job.facts.start, facts),
+            lead_in: LeadIn::until(
+                window::picture_from(job, span, order.urgent),
+                job.facts.start,
+                facts,
+            ),
         })
     }
 

@@ -16,7 +16,7 @@ use segue_model::{FrameClock, Time, VideoSettings};
 use super::part::{Part, VideoPart};
 use super::pictures::Picture;
 use super::slots::Placed;
-use super::window::ENCODER_FRAMES;
+use super::window::ENCODER_FRAMES_MAX;
 use crate::Error;
 use crate::av::{EncodedPacket, Frame, Graph, VideoEncoder, VideoEncoderSettings};
 use crate::contract;
@@ -53,7 +53,7 @@ pub(super) fn run<'scope, 'env>(
     let mut current: Option<SyncSender<ToEncoder>> = None;
     let mut busy: Vec<ScopedJoinHandle<'scope, Result<(), Error>>> = Vec::new();
     // What the encoder after the one that is alone settles on.
-    let mut settling = VecDeque::with_capacity(ENCODER_FRAMES);
+    let mut settling = VecDeque::with_capacity(ENCODER_FRAMES_MAX);
     for placed in pictures {
         let (segment, slot, frame) = match placed {
             Placed::Before { slot, frame } => (None, slot, frame),
@@ -84,7 +84,7 @@ pub(super) fn run<'scope, 'env>(
             frames.extend(settling.drain(..));
         }
         if segment.is_some() && segment == encoding.alone {
-            if settling.len() == ENCODER_FRAMES {
+            if settling.len() == ENCODER_FRAMES_MAX {
                 settling.pop_front();
             }
             let frame = scaled.share().blame_worker("out of memory")?;

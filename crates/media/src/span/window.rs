@@ -13,24 +13,29 @@ const DEINTERLACER_FRAMES: i64 = 6;
 
 /// Pictures an encoder is given before the first it keeps. An encoder that begins with the segment
 /// knows nothing of what it will have to predict, and spends its buffer badly: the first pictures
-/// were up to 2.5 dB worse on real footage, and within 1 dB with these in spans of five segments
-/// (see benches/README.md).
-pub(super) const ENCODER_FRAMES: usize = 12;
+/// were up to 2.5 dB worse on real footage (see benches/README.md). A second of them mends that where
+/// nobody waits; half of that has to do where somebody does.
+pub(super) fn encoder_frames(urgent: bool) -> usize {
+    if urgent { ENCODER_FRAMES_MAX / 2 } else { ENCODER_FRAMES_MAX }
+}
+
+/// The most that encoders settle on.
+pub(super) const ENCODER_FRAMES_MAX: usize = 25;
 
 /// How much picture before a span encoders settle on. None under the exact recipe, whose encoders
 /// begin with each segment, and none before the film.
-pub(super) fn encoder_pre_roll(job: &Job, span: Span) -> Time {
+pub(super) fn encoder_pre_roll(job: &Job, span: Span, urgent: bool) -> Time {
     match &job.facts.video {
         Some(video) if !job.recipe.exact && span.first > 0 => {
-            Time::from_secs(ENCODER_FRAMES as i64) / video.frame_rate.nominal()
+            Time::from_secs(encoder_frames(urgent) as i64) / video.frame_rate.nominal()
         }
         _ => Time::ZERO,
     }
 }
 
 /// What picture a span needs decoded: from here on.
-pub(super) fn picture_from(job: &Job, span: Span) -> Time {
-    let start = job.timeline.start_of(span.first) - encoder_pre_roll(job, span);
+pub(super) fn picture_from(job: &Job, span: Span, urgent: bool) -> Time {
+    let start = job.timeline.start_of(span.first) - encoder_pre_roll(job, span, urgent);
     let deinterlaced =
         job.recipe.renditions.iter().flat_map(|rendition| &rendition.video).any(|v| v.deinterlace);
     match &job.facts.video {
@@ -41,10 +46,11 @@ pub(super) fn picture_from(job: &Job, span: Span) -> Time {
     }
 }
 
-/// How much film must be decoded and thrown away before segment `index` can be made first of a span.
+/// How much film must be decoded and thrown away before segment `index` can be made first of a span
+/// that nobody waits for.
 pub fn lead_in(job: &Job, index: u32) -> Time {
     let Some(video) = &job.facts.video else { return Time::ZERO };
-    let from = picture_from(job, Span { first: index, end: index + 1 });
+    let from = picture_from(job, Span { first: index, end: index + 1 }, false);
     let tick = ((from + job.facts.start) / video.time_base).floor();
     let keyframes = &video.keyframes;
     let entry = keyframes.at_or_before(tick).and_then(|at| keyframes.ticks.get(at));
