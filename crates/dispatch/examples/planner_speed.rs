@@ -184,6 +184,7 @@ fn film(stream: u64) -> JobFacts {
         renditions_per_mille: vec![500, 100],
         lead_in: 1_000,
         families: vec![EncoderFamily::Vaapi],
+        family: None,
         published: Vec::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! The planner's rules, one at a time. How they hold together is the simulator's business.
 
+use std::collections::BTreeMap;
+
 use segue_dispatch::planner::{Claim, Cuts, Decision, Demand, Event, JobFacts, Policy, Purpose};
 use segue_dispatch::{Moment, Planner};
 use segue_model::pool::{
@@ -17,14 +19,15 @@ const SETTLED: u64 = 700;
 /// A planner, and what it said last to each worker.
 struct Bench {
     planner: Planner,
-    desired: std::collections::BTreeMap<WorkerId, Desired>,
+    desired: BTreeMap<WorkerId, Desired>,
+    streams: BTreeMap<WorkerId, u64>,
     sequence: u64,
 }
 
 impl Bench {
     fn new() -> Bench {
         let planner = Planner::new(Term(1), Policy::default(), Moment(0));
-        Bench { planner, desired: Default::default(), sequence: 0 }
+        Bench { planner, desired: BTreeMap::new(), streams: BTreeMap::new(), sequence: 0 }
     }
 
     fn tell(&mut self, now: u64, event: Event) -> Vec<Decision> {
@@ -38,32 +41,56 @@ impl Bench {
     }
 
     fn connect(&mut self, now: u64, worker: WorkerId) {
-        let device = DeviceCapabilities {
-            name: "processor".to_owned(),
-            family: EncoderFamily::X264,
-            capacity: Resources { cpu_ms: 4_000, memory_mib: 4_000, ..Resources::default() },
-            calibration: Resources { cpu_ms: 1_000, memory_mib: 100, ..Resources::default() },
-            spans_max: 8,
-            batch_spans: 1,
-        };
-        let capabilities = Capabilities { name: "worker".to_owned(), devices: vec![device] };
-        let hello = Hello { worker, incarnation: 1, stream: 1, capabilities };
-        self.tell(now, Event::Connected(hello));
+        self.connect_with(now, worker, processor());
+    }
+
+    fn connect_with(&mut self, now: u64, worker: WorkerId, device: DeviceCapabilities) {
+        self.open_stream(now, worker, device);
         self.says(now, worker, Vec::new());
     }
 
+    fn open_stream(&mut self, now: u64, worker: WorkerId, device: DeviceCapabilities) {
+        let stream = self.streams.entry(worker).or_default();
+        *stream += 1;
+        let capabilities = Capabilities { name: "worker".to_owned(), devices: vec![device] };
+        let hello = Hello { worker, incarnation: 1, stream: *stream, capabilities };
+        self.tell(now, Event::Connected(hello));
+    }
+
+    fn reconnects(&mut self, now: u64, worker: WorkerId, spans: Vec<SpanStatus>) {
+        self.open_stream(now, worker, processor());
+        self.says(now, worker, spans);
+    }
+
+    fn breaks(&mut self, now: u64, worker: WorkerId) {
+        let stream = self.streams[&worker];
+        self.tell(now, Event::Broken { worker, stream });
+    }
+
     fn says(&mut self, now: u64, worker: WorkerId, spans: Vec<SpanStatus>) -> Vec<Decision> {
+        let beat = self.beat(worker);
+        self.tell(now, Event::Status(Status { beat, spans, draining: false, screened: vec![] }))
+    }
+
+    fn beat(&mut self, worker: WorkerId) -> Beat {
         self.sequence += 1;
         let applied = self.desired.get(&worker).map(|d| (d.answer.term, d.answer.version));
-        let beat = Beat {
+        Beat {
             worker,
             incarnation: 1,
-            stream: 1,
+            stream: self.streams[&worker],
             sequence: self.sequence,
             content: self.sequence,
             applied: applied.unwrap_or_default(),
-        };
-        self.tell(now, Event::Status(Status { beat, spans, draining: false, screened: vec![] }))
+        }
+    }
+
+    /// Everybody goes on as ordered.
+    fn all_say(&mut self, now: u64) {
+        for worker in self.streams.keys().copied().collect::<Vec<_>>() {
+            let held = self.orders(worker).into_iter().map(|o| making(o, o.span.first));
+            self.says(now, worker, held.collect());
+        }
     }
 
     fn orders(&self, worker: WorkerId) -> Vec<Order> {
@@ -71,34 +98,68 @@ impl Bench {
     }
 
     fn job(&mut self, now: u64, segments: u32) {
-        let facts = JobFacts {
-            id: job(),
-            cuts: Cuts::Even { length: 2_000, segments, end: u64::from(segments) * 2_000 },
-            kind: 1,
-            decode_per_mille: 500,
-            renditions_per_mille: vec![500],
-            lead_in: 0,
-            families: vec![EncoderFamily::X264],
-            published: Vec::new(),
-        };
-        self.tell(now, Event::Job(facts));
+        self.tell(now, Event::Job(film("film", segments)));
     }
 
     fn batch(&mut self, now: u64) {
+        self.batch_of(now, BATCH, "film");
+    }
+
+    fn batch_of(&mut self, now: u64, id: ClaimId, name: &str) {
         let purpose = Purpose::Batch { renditions: Renditions::only(0), deadline: None };
-        let claim = Claim { job: job(), purpose, until: None };
-        self.tell(now, Event::Claim { id: BATCH, claim });
+        let claim = Claim { job: named(name), purpose, until: None };
+        self.tell(now, Event::Claim { id, claim });
     }
 
     fn watches(&mut self, now: u64, segment: u32) {
+        self.watches_film(now, VIEWER, "film", segment);
+    }
+
+    fn watches_film(&mut self, now: u64, id: ClaimId, name: &str, segment: u32) {
         let demand = Demand { renditions: Renditions::only(0), segment, due: Moment(now) };
-        let claim = Claim { job: job(), purpose: Purpose::Playback(demand), until: None };
-        self.tell(now, Event::Claim { id: VIEWER, claim });
+        let claim = Claim { job: named(name), purpose: Purpose::Playback(demand), until: None };
+        self.tell(now, Event::Claim { id, claim });
+    }
+
+    /// Jobs that somebody has orders for.
+    fn made(&self) -> Vec<JobId> {
+        let orders = self.desired.values().flat_map(|desired| &desired.orders);
+        orders.map(|order| order.job).collect()
     }
 }
 
+/// Four times as fast as one watches.
+fn processor() -> DeviceCapabilities {
+    DeviceCapabilities {
+        name: "processor".to_owned(),
+        family: EncoderFamily::X264,
+        capacity: Resources { cpu_ms: 4_000, memory_mib: 4_000, ..Resources::default() },
+        calibration: Resources { cpu_ms: 1_000, memory_mib: 100, ..Resources::default() },
+        spans_max: 8,
+        batch_spans: 1,
+    }
+}
+
+fn film(name: &str, segments: u32) -> JobFacts {
+    JobFacts {
+        id: named(name),
+        cuts: Cuts::Even { length: 2_000, segments, end: u64::from(segments) * 2_000 },
+        kind: 1,
+        decode_per_mille: 500,
+        renditions_per_mille: vec![500],
+        lead_in: 0,
+        families: vec![EncoderFamily::X264],
+        family: None,
+        published: Vec::new(),
+    }
+}
+
+fn named(name: &str) -> JobId {
+    JobId(Hash::of(name.as_bytes()))
+}
+
 fn job() -> JobId {
-    JobId(Hash::of(b"film"))
+    named("film")
 }
 
 fn making(order: Order, ready_through: u32) -> SpanStatus {
@@ -143,13 +204,13 @@ fn a_batch_is_spread_over_all_workers_and_no_segment_given_twice() {
 #[test]
 fn a_silent_worker_is_suspected_and_then_loses_its_spans_to_another() {
     let mut bench = Bench::new();
-    bench.job(0, 4);
+    bench.job(0, 1);
     bench.connect(0, ALICE);
     bench.batch(SETTLED);
     let order = bench.orders(ALICE)[0];
     bench.says(SETTLED, ALICE, vec![making(order, 0)]);
+    bench.connect(SETTLED + 10, BOB);
     for at in 1..=4 {
-        bench.connect(SETTLED + at * 1_000 - 990, BOB);
         bench.says(SETTLED + at * 900, BOB, Vec::new());
     }
     assert_eq!(bench.orders(BOB).first().map(|order| order.span), Some(order.span));
@@ -273,7 +334,219 @@ fn a_job_that_is_finished_is_forgotten() {
     let order = bench.orders(ALICE)[0];
     let decisions = bench.says(SETTLED + 10, ALICE, vec![making(order, 4)]);
     assert!(decisions.contains(&Decision::Finished { claim: BATCH, job: job() }));
+    assert_eq!(bench.planner.view().jobs, 1, "somebody may come back to it");
+    let decisions = bench.tell(SETTLED + 60_010, Event::Tick);
     assert!(decisions.contains(&Decision::Forgotten(job())));
     let view = bench.planner.view();
     assert_eq!((view.jobs, view.claims, view.leases.len()), (0, 0, 0));
+}
+
+#[test]
+fn viewers_whom_nobody_can_serve_keep_nobody_else_waiting() {
+    let mut bench = Bench::new();
+    bench.connect(0, ALICE);
+    bench.connect(0, BOB);
+    for number in 0..9 {
+        let name = format!("graphics {number}");
+        let facts = JobFacts { families: vec![EncoderFamily::Vaapi], ..film(&name, 10) };
+        bench.tell(SETTLED, Event::Job(facts));
+        bench.watches_film(SETTLED, ClaimId(100 + number), &name, 0);
+    }
+    bench.job(SETTLED, 10);
+    bench.tell(SETTLED, Event::Job(film("batch", 10)));
+    bench.watches(SETTLED + 1, 0);
+    assert_eq!(bench.made(), [job()]);
+    bench.batch_of(SETTLED + 2, BATCH, "batch");
+    assert!(bench.made().contains(&named("batch")));
+}
+
+#[test]
+fn viewers_who_need_too_much_keep_nobody_waiting_who_needs_little() {
+    let mut bench = Bench::new();
+    bench.connect(0, ALICE);
+    bench.job(0, 10);
+    bench.watches(SETTLED, 0);
+    for number in 0..9 {
+        let name = format!("large {number}");
+        let facts = JobFacts { renditions_per_mille: vec![4_000], ..film(&name, 10) };
+        bench.tell(SETTLED, Event::Job(facts));
+        bench.watches_film(SETTLED, ClaimId(100 + number), &name, 0);
+    }
+    bench.tell(SETTLED, Event::Job(film("small", 10)));
+    bench.watches_film(SETTLED + 1, ClaimId(99), "small", 0);
+    assert_eq!(bench.made(), [job(), named("small")]);
+}
+
+#[test]
+fn a_batch_makes_way_when_a_device_runs_all_the_processes_it_may() {
+    let mut bench = Bench::new();
+    let device = DeviceCapabilities { spans_max: 1, ..processor() };
+    bench.connect_with(0, ALICE, device);
+    bench.job(0, 30);
+    bench.tell(0, Event::Job(film("watched", 30)));
+    bench.batch(SETTLED);
+    let order = bench.orders(ALICE)[0];
+    bench.says(SETTLED + 10, ALICE, vec![making(order, 2)]);
+    bench.watches_film(SETTLED + 20, VIEWER, "watched", 0);
+    let cut = bench.orders(ALICE)[0];
+    assert_eq!(cut.span, Span { first: 0, end: 3 });
+    let done = SpanStatus { end: Some(SpanEnd::Done), ..making(cut, 3) };
+    bench.says(SETTLED + 500, ALICE, vec![done]);
+    assert_eq!(bench.made(), [named("watched")]);
+}
+
+#[test]
+fn who_goes_by_a_later_term_is_not_blamed_for_what_it_does_not_do() {
+    let mut bench = Bench::new();
+    bench.job(0, 10);
+    bench.connect(0, ALICE);
+    bench.batch(SETTLED);
+    let mut outranked = false;
+    for now in (SETTLED..60_000).step_by(250) {
+        let beat = Beat { applied: (Term(2), 1), ..bench.beat(ALICE) };
+        let decisions = bench.tell(now, Event::Beat(beat));
+        outranked |= decisions.contains(&Decision::Outranked { worker: ALICE, term: Term(2) });
+        let failed = decisions.iter().any(|d| matches!(d, Decision::Failed { .. }));
+        assert!(!failed, "{decisions:?}");
+    }
+    assert!(outranked);
+    let view = bench.planner.view();
+    assert!(view.leases.is_empty());
+    assert!(view.workers[0].devices[0].trusted);
+}
+
+/// How many leases Alice gets within ten seconds, if each ends at once like this.
+fn leases_that_end(end: &SpanEnd) -> usize {
+    let mut bench = Bench::new();
+    bench.job(0, 1);
+    bench.connect(0, ALICE);
+    bench.batch(SETTLED);
+    let mut seen = std::collections::BTreeSet::new();
+    for now in (SETTLED..SETTLED + 10_000).step_by(10) {
+        let orders = bench.orders(ALICE);
+        seen.extend(orders.iter().map(|order| order.lease));
+        let ended = |order: Order| SpanStatus { end: Some(end.clone()), ..making(order, 0) };
+        bench.says(now, ALICE, orders.into_iter().map(ended).collect());
+    }
+    seen.len()
+}
+
+#[test]
+fn what_is_handed_back_again_and_again_is_not_given_again_at_once_for_ever() {
+    assert!(leases_that_end(&SpanEnd::Returned) < 12);
+    assert!(leases_that_end(&SpanEnd::Done) < 12);
+    assert!(leases_that_end(&SpanEnd::Killed) < 12);
+}
+
+#[test]
+fn what_one_device_cannot_hold_in_memory_another_one_tries() {
+    let mut bench = Bench::new();
+    bench.job(0, 1);
+    bench.connect(0, ALICE);
+    bench.batch(SETTLED);
+    bench.connect(SETTLED, BOB);
+    let mut now = SETTLED;
+    while bench.orders(BOB).is_empty() {
+        now += 100;
+        assert!(now < 60_000, "Bob is never asked");
+        let killed = |order| SpanStatus { end: Some(SpanEnd::Killed), ..making(order, 0) };
+        let orders = bench.orders(ALICE);
+        let decisions = bench.says(now, ALICE, orders.into_iter().map(killed).collect());
+        let failed = decisions.iter().any(|d| matches!(d, Decision::Failed { .. }));
+        assert!(!failed, "{decisions:?}");
+        bench.says(now, BOB, Vec::new());
+    }
+}
+
+#[test]
+fn a_claim_on_a_job_that_is_not_known_is_answered() {
+    let mut bench = Bench::new();
+    let purpose = Purpose::Batch { renditions: Renditions::only(0), deadline: None };
+    let claim = Claim { job: job(), purpose, until: None };
+    let decisions = bench.tell(SETTLED, Event::Claim { id: BATCH, claim });
+    assert_eq!(decisions, [Decision::Unknown { claim: BATCH, job: job() }]);
+}
+
+#[test]
+fn a_process_that_was_replaced_is_told_so() {
+    let mut bench = Bench::new();
+    bench.connect(0, ALICE);
+    let capabilities = Capabilities { name: String::new(), devices: Vec::new() };
+    let hello = Hello { worker: ALICE, incarnation: 0, stream: 1, capabilities };
+    let decisions = bench.tell(SETTLED, Event::Connected(hello));
+    assert_eq!(decisions, [Decision::Replaced { worker: ALICE, incarnation: 0, newer: 1 }]);
+}
+
+#[test]
+fn a_rendition_is_kept_in_its_family_until_nobody_of_it_comes_back() {
+    let mut bench = Bench::new();
+    let graphics = DeviceCapabilities { family: EncoderFamily::Vaapi, ..processor() };
+    bench.connect(0, ALICE);
+    let families = vec![EncoderFamily::Vaapi, EncoderFamily::X264];
+    let made_by = Some(EncoderFamily::Vaapi);
+    let facts = JobFacts { families, family: made_by, ..film("film", 10) };
+    bench.tell(SETTLED, Event::Job(facts));
+    bench.watches(SETTLED, 0);
+    assert_eq!(bench.made(), [], "Alice would cross into another family");
+    bench.connect_with(SETTLED + 900, BOB, graphics);
+    assert_eq!(bench.orders(BOB).len(), 1);
+    bench.breaks(SETTLED + 1_000, BOB);
+    bench.all_say(SETTLED + 3_900);
+    assert!(bench.orders(ALICE).is_empty());
+    bench.says(SETTLED + 4_100, ALICE, Vec::new());
+    assert!(!bench.orders(ALICE).is_empty(), "somebody waits, and nobody else is there");
+}
+
+#[test]
+fn a_span_goes_on_when_its_workers_stream_comes_back() {
+    let mut bench = Bench::new();
+    bench.job(0, 4);
+    bench.connect(0, ALICE);
+    bench.batch(SETTLED);
+    let order = bench.orders(ALICE)[0];
+    bench.says(SETTLED + 10, ALICE, vec![making(order, 1)]);
+    bench.breaks(SETTLED + 20, ALICE);
+    assert!(bench.planner.view().leases.is_empty());
+    bench.reconnects(SETTLED + 400, ALICE, vec![making(order, 2)]);
+    assert_eq!(bench.orders(ALICE), [order]);
+}
+
+#[test]
+fn a_span_whose_job_is_not_known_yet_goes_on_for_a_while() {
+    let mut bench = Bench::new();
+    bench.connect(0, ALICE);
+    let mut old = Bench::new();
+    old.job(0, 4);
+    old.connect(0, ALICE);
+    old.batch(SETTLED);
+    let order = Order {
+        lease: segue_model::pool::LeaseId { term: Term(0), epoch: 7 },
+        ..old.orders(ALICE)[0]
+    };
+    for now in (SETTLED..9_000).step_by(500) {
+        bench.says(now, ALICE, vec![making(order, 1)]);
+        assert_eq!(bench.orders(ALICE), [order], "at {now}");
+    }
+    bench.says(10_100, ALICE, vec![making(order, 1)]);
+    assert!(bench.orders(ALICE).is_empty());
+}
+
+#[test]
+fn storage_that_takes_nothing_for_minutes_costs_a_worker_its_lease_and_not_its_name() {
+    let mut bench = Bench::new();
+    bench.job(0, 4);
+    bench.connect(0, ALICE);
+    bench.batch(SETTLED);
+    let order = bench.orders(ALICE)[0];
+    let stuck = SpanStatus { published_through: 0, ..making(order, 2) };
+    let held = |bench: &Bench| bench.orders(ALICE).iter().any(|held| held.lease == order.lease);
+    for now in (SETTLED..110_000).step_by(250) {
+        bench.says(now, ALICE, vec![stuck.clone()]);
+        assert!(held(&bench), "at {now}");
+    }
+    for now in (110_000..160_000).step_by(250) {
+        bench.says(now, ALICE, if held(&bench) { vec![stuck.clone()] } else { Vec::new() });
+    }
+    assert!(!held(&bench));
+    assert!(bench.planner.view().workers[0].devices[0].trusted);
 }

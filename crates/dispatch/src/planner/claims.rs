@@ -5,6 +5,7 @@ use segue_model::pool::{ClaimId, LeaseId, Renditions};
 use segue_model::{JobId, SegmentId, Span};
 
 use super::job::Job;
+use super::queue::Line;
 use super::timers::Timer;
 use super::{Claim, Decision, Demand, JobFacts, Planner, Purpose};
 use crate::Moment;
@@ -18,7 +19,7 @@ pub(super) struct Wish {
     /// When it came, among all.
     pub arrival: u64,
     /// Its place among the waiting streams.
-    pub queued: Option<Moment>,
+    pub queued: Option<(Line, Moment)>,
     pub wake: Option<Moment>,
     pub expiry: Option<Moment>,
 }
@@ -49,7 +50,10 @@ impl Planner {
     }
 
     pub(super) fn claim(&mut self, id: ClaimId, claim: Claim) {
-        let Some(job) = self.job_index.get(&claim.job).copied() else { return };
+        let Some(job) = self.job_index.get(&claim.job).copied() else {
+            self.decisions.push(Decision::Unknown { claim: id, job: claim.job });
+            return;
+        };
         let known = self.claim_index.get(&id).copied();
         let same_kind = |at: &u32| {
             let wish = &self.claims[*at];
@@ -110,9 +114,8 @@ impl Planner {
                 }
             }
         }
+        self.jobs[wish.job].unclaimed_until = self.now + self.policy.unclaimed;
         self.queue_batch(wish.job);
-        self.jobs[wish.job].unclaimed_until = self.now;
-        self.doom_if_unclaimed(wish.job);
     }
 
     pub(super) fn doom_if_unclaimed(&mut self, at: u32) {
@@ -208,8 +211,9 @@ impl Planner {
         if let Some(due) = late.map(|_| demand.due).or(due)
             && due - self.policy.read_ahead <= self.now
         {
-            self.claims[at].queued = Some(due);
-            self.waiting.insert((due, at));
+            let line = job.line(demand.renditions);
+            self.claims[at].queued = Some((line, due));
+            self.waiting.insert(line, (due, at));
             return;
         }
         let begins = due.map(|due| due - self.policy.read_ahead);
@@ -218,8 +222,8 @@ impl Planner {
     }
 
     pub(super) fn leave_queue(&mut self, at: u32) {
-        if let Some(due) = self.claims[at].queued.take() {
-            self.waiting.remove(&(due, at));
+        if let Some((line, due)) = self.claims[at].queued.take() {
+            self.waiting.remove(line, (due, at));
         }
     }
 
@@ -230,12 +234,13 @@ impl Planner {
         let next = job.next_open(0, job.batch_renditions(), self.now);
         let place = self.batch_place(at);
         let job = &self.jobs[at];
-        let queued = place.filter(|_| next.opening.is_some());
+        let line = job.line(job.batch_renditions());
+        let queued = place.filter(|_| next.opening.is_some()).map(|place| (line, place));
         let stealable = place.filter(|_| next.opening.is_none() && !job.tails.is_empty());
         if (job.queued, job.stealable) != (queued, stealable) {
             self.leave_batch_queues(at);
-            if let Some(place) = queued {
-                self.batch_queue.insert((place, at));
+            if let Some((line, place)) = queued {
+                self.batch_queue.insert(line, (place, at));
             }
             if let Some(place) = stealable {
                 self.steal_queue.insert((place, at));
@@ -264,8 +269,8 @@ impl Planner {
 
     fn leave_batch_queues(&mut self, at: u32) {
         let job = &mut self.jobs[at];
-        if let Some(place) = job.queued.take() {
-            self.batch_queue.remove(&(place, at));
+        if let Some((line, place)) = job.queued.take() {
+            self.batch_queue.remove(line, (place, at));
         }
         if let Some(place) = job.stealable.take() {
             self.steal_queue.remove(&(place, at));

@@ -41,12 +41,23 @@ pub(super) struct Device {
     screenings: u32,
     good: u32,
     learned: BTreeMap<(u64, Renditions), Resources>,
-    /// Its places in the indices of free capacity.
-    pub playback_key: Option<u32>,
-    pub batch_key: Option<u32>,
-    /// What it counts for in the pool's speed.
-    pub counted_speed: u64,
+    pub places: Places,
     pub timer: Option<Moment>,
+}
+
+/// Where a device is in the indices of its family.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Places {
+    /// Among those that take viewers, by this.
+    pub playback: Option<u32>,
+    /// Among those that take batches, by this.
+    pub batch: Option<u32>,
+    /// Among those that run all the processes they may, batches among them.
+    pub crowded: bool,
+    /// The same, but one of those was told to end.
+    pub clearing: bool,
+    /// What it counts for in the family's speed.
+    pub speed: u64,
 }
 
 /// Whether a device is given work.
@@ -75,9 +86,7 @@ impl Device {
             screenings: 0,
             good: 0,
             learned: BTreeMap::new(),
-            playback_key: None,
-            batch_key: None,
-            counted_speed: 0,
+            places: Places::default(),
             timer: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use segue_model::pool::{
     Answer, Beat, ClaimId, Desired, DeviceId, EncoderFamily, Hello, LeaseId, Renditions, Status,
-    WorkerId,
+    Term, WorkerId,
 };
 use segue_model::{FailureClass, JobId, SegmentId, Span, Timeline};
 
@@ -79,6 +79,8 @@ pub struct JobFacts {
     pub lead_in: Millis,
     /// Encoders that keep the job's contract, the preferred one first.
     pub families: Vec<EncoderFamily>,
+    /// The one that what is published was made by, if there is any.
+    pub family: Option<EncoderFamily>,
     /// What is published: rendition and run.
     pub published: Vec<(u32, Span)>,
 }
@@ -213,6 +215,30 @@ pub enum Decision {
     },
     /// Nobody claims a job: the planner knows no more of it.
     Forgotten(JobId),
+    /// A claim is on a job that is not known: it is to be made again when the job was told.
+    Unknown {
+        /// The claim.
+        claim: ClaimId,
+        /// On which job.
+        job: JobId,
+    },
+    /// A stream is of a process that was replaced: it is to be closed, with these words.
+    Replaced {
+        /// Whose.
+        worker: WorkerId,
+        /// Which process says it is that worker.
+        incarnation: u64,
+        /// Which is known to be it.
+        newer: u64,
+    },
+    /// A worker goes by a later term than this one: if the ledger agrees, this planner's time is
+    /// over. Until then the worker counts as silent.
+    Outranked {
+        /// Which.
+        worker: WorkerId,
+        /// By whom.
+        term: Term,
+    },
     /// Something to log and count; nothing needs to be done.
     Noted(Note),
 }

@@ -7,6 +7,7 @@ use segue_model::pool::{EncoderFamily, LeaseId, Renditions, Resources};
 use segue_model::{JobId, SegmentId, Span};
 
 use super::event::{Cuts, JobFacts};
+use super::queue::Line;
 use super::trouble::Trouble;
 use crate::{Millis, Moment, Runs};
 
@@ -18,7 +19,7 @@ pub(super) struct Job {
     pub kind: u64,
     pub lead_in: Millis,
     pub families: Vec<EncoderFamily>,
-    /// The family its segments are made by; chosen with the first span.
+    /// The family its segments are made by; chosen with the first span, whoever led then.
     pub family: Option<EncoderFamily>,
     decode_per_mille: u32,
     renditions: Vec<Row>,
@@ -33,7 +34,7 @@ pub(super) struct Job {
     /// What failed at segments that are still missing.
     pub troubles: BTreeMap<u32, Trouble>,
     /// Its place among the jobs with open batch work, while it has some.
-    pub queued: Option<(Moment, u64)>,
+    pub queued: Option<(Line, (Moment, u64))>,
     /// Its place among the jobs of which only tails are left.
     pub stealable: Option<(Moment, u64)>,
     /// What was published and is not there: only who got it later may say that it is published.
@@ -51,6 +52,9 @@ struct Row {
     published: Runs,
     unpublished: u32,
     open: Runs,
+    /// Leases whose process may still make something of it, by the first segment of their span:
+    /// they do not overlap.
+    makers: BTreeSet<(u32, u32)>,
 }
 
 /// Who is not believed about a segment.
@@ -86,6 +90,7 @@ impl Job {
             published: Runs::default(),
             unpublished: whole.len(),
             open: Runs::of(whole),
+            makers: BTreeSet::new(),
         };
         let most = Renditions::MAX as usize;
         let mut job = Job {
@@ -94,7 +99,7 @@ impl Job {
             kind: facts.kind,
             lead_in: facts.lead_in,
             families: facts.families,
-            family: None,
+            family: facts.family,
             decode_per_mille: facts.decode_per_mille,
             renditions: facts.renditions_per_mille.iter().take(most).map(row).collect(),
             leases: BTreeSet::new(),
@@ -189,6 +194,36 @@ impl Job {
         for rendition in opening.renditions.iter() {
             self.renditions[rendition as usize].open.remove(opening.span);
         }
+    }
+
+    /// A lease is about to make a span.
+    pub fn add_maker(&mut self, lease: u32, first: u32, renditions: Renditions) {
+        for rendition in renditions.iter() {
+            self.renditions[rendition as usize].makers.insert((first, lease));
+        }
+    }
+
+    /// A lease makes no more.
+    pub fn remove_maker(&mut self, lease: u32, first: u32, renditions: Renditions) {
+        for rendition in renditions.iter() {
+            self.renditions[rendition as usize].makers.remove(&(first, lease));
+        }
+    }
+
+    /// The only lease that may be making a segment: the last that begins with it or before.
+    pub fn maker(&self, rendition: u32, segment: u32) -> Option<u32> {
+        let row = self.renditions.get(rendition as usize)?;
+        let (_, lease) = row.makers.range(..=(segment, u32::MAX)).next_back()?;
+        Some(*lease)
+    }
+
+    /// The line it stands in for work on these.
+    pub fn line(&self, renditions: Renditions) -> Line {
+        let families = match &self.family {
+            Some(family) => std::slice::from_ref(family),
+            None => &self.families[..],
+        };
+        Line::of(families, self.per_mille(renditions))
     }
 
     /// Gives back what a lease will not make, but for what is published.
@@ -308,6 +343,16 @@ pub(super) struct Lease {
 }
 
 impl Lease {
+    /// Whether it can make way for a viewer, and was not told to.
+    pub fn is_counted_batch(&self) -> bool {
+        !self.playback && self.counted
+    }
+
+    /// Whether it is a batch that was told to make way, and still has its process.
+    pub fn makes_way(&self) -> bool {
+        !self.playback && !self.counted && !self.ended
+    }
+
     /// How many segments are still to be made.
     pub fn left(&self) -> u32 {
         self.span.end.saturating_sub(self.ready_through)

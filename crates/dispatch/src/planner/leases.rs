@@ -1,7 +1,7 @@
 //! Gives, lengthens, shortens and ends leases, and draws the consequences of how they end. Which
 //! lease goes to whom is decided in `place`.
 
-use segue_model::pool::{EncoderFamily, LeaseId, Order, Renditions, SpanEnd};
+use segue_model::pool::{LeaseId, Order, Renditions, SpanEnd};
 use segue_model::{FailureClass, Span};
 
 use super::job::{Lease, Opening};
@@ -24,7 +24,7 @@ impl Planner {
 
     /// Goes on with a lease of an earlier term.
     pub(super) fn adopt(&mut self, job: u32, worker: u32, device: u32, order: Order) -> u32 {
-        let family: EncoderFamily = self.devices[device].capabilities.family;
+        let family = self.devices[device].capabilities.family;
         self.jobs[job].family.get_or_insert(family);
         let at =
             self.hold(order.lease, job, device, (order.span, order.renditions), order.playback);
@@ -73,6 +73,7 @@ impl Planner {
         let state = &mut self.jobs[job];
         state.take(Opening { span, renditions });
         state.leases.insert(at);
+        state.add_maker(at, span.first, renditions);
         let holder = &mut self.devices[device];
         holder.leases.insert(at);
         if playback {
@@ -169,9 +170,11 @@ impl Planner {
     fn release(&mut self, at: u32) {
         self.discount(at);
         self.set_timer(Timer::Lease(at), None);
-        let device = self.leases[at].device;
+        let lease = &mut self.leases[at];
+        lease.ended = true;
+        let device = lease.device;
+        self.jobs[lease.job].remove_maker(at, lease.span.first, lease.renditions);
         self.devices[device].leases.remove(&at);
-        self.leases[at].ended = true;
         self.retail(at);
         self.reindex(device);
     }
@@ -186,7 +189,8 @@ impl Planner {
     }
 
     /// A process ended, as its worker says. What it made stays its worker's until it is published.
-    pub(super) fn end_lease(&mut self, at: u32, ready_through: u32, end: &SpanEnd) {
+    /// `done`: it reached the end that it knew of.
+    pub(super) fn end_lease(&mut self, at: u32, ready_through: u32, end: &SpanEnd, done: bool) {
         let lease = &mut self.leases[at];
         let ready = ready_through.clamp(lease.span.first, lease.span.end);
         let rest = Span { first: ready, end: lease.span.end };
@@ -200,7 +204,9 @@ impl Planner {
             return;
         }
         self.jobs[job].reopen(rest, renditions);
-        self.judge(job, (ready, renditions), device, end);
+        if !done {
+            self.judge(job, (ready, renditions), device, end);
+        }
         self.rewake(job);
     }
 
@@ -237,14 +243,19 @@ impl Planner {
         end: &SpanEnd,
     ) {
         let loss = match end {
-            SpanEnd::Done | SpanEnd::Returned => return,
+            // What a worker hands back to leave, or because it is to be empty, is no failure.
+            SpanEnd::Returned if !self.workers[self.devices[device].worker].is_available() => {
+                return;
+            }
+            SpanEnd::Returned => Loss::Return,
             SpanEnd::Died => Loss::Death,
             SpanEnd::Killed => Loss::Kill,
+            SpanEnd::Done => {
+                Loss::Failure(FailureClass::Worker, "it ended before its span did".to_owned())
+            }
             SpanEnd::Failed(failure) => Loss::Failure(failure.class, failure.message.clone()),
         };
-        let families = self.jobs[job].families.iter();
-        let known: u32 = families.map(|family| self.known[*family as usize]).sum();
-        let alone = known < 2 && self.now >= self.settled_at + self.policy.alone_after;
+        let alone = self.is_alone(device, &self.jobs[job].families);
         let trusted = self.devices[device].is_trusted();
         let id = self.devices[device].id;
         let trouble = self.jobs[job].troubles.entry(segment).or_default();

@@ -19,6 +19,7 @@ mod job;
 mod leases;
 mod place;
 mod policy;
+mod queue;
 mod reports;
 mod timers;
 mod trouble;
@@ -42,6 +43,7 @@ use crate::arena::Arena;
 use claims::Wish;
 use device::Device;
 use job::{Job, Lease};
+use queue::Queue;
 use timers::Timer;
 use worker::Worker;
 
@@ -52,6 +54,8 @@ pub struct Planner {
     policy: Policy,
     now: Moment,
     settled_at: Moment,
+    /// Until then work of earlier terms goes on whose jobs are not known yet.
+    strangers_until: Moment,
     /// Until then silence is not held against anybody: it may be our own.
     forgive_until: Moment,
     epoch: u64,
@@ -70,19 +74,23 @@ pub struct Planner {
     /// Who holds leases of jobs that are not known yet.
     strangers: BTreeMap<JobId, BTreeSet<u32>>,
     /// Streams that may be given something now, by when they run dry.
-    waiting: BTreeSet<(Moment, u32)>,
+    waiting: Queue<(Moment, u32)>,
     /// Jobs with open batch work, by deadline, then as they came.
-    batch_queue: BTreeSet<((Moment, u64), u32)>,
+    batch_queue: Queue<((Moment, u64), u32)>,
     /// Jobs of which only tails are left.
     steal_queue: BTreeSet<((Moment, u64), u32)>,
     /// Devices that take viewers, per family, the fastest at what it has left last.
     free_for_playback: [BTreeSet<(u32, u32)>; EncoderFamily::ALL.len()],
     /// Devices that take batches.
     free_for_batch: [BTreeSet<(u32, u32)>; EncoderFamily::ALL.len()],
+    /// Devices that run all the processes they may, batches among them.
+    crowded: [BTreeSet<u32>; EncoderFamily::ALL.len()],
+    /// How many devices were told to end a batch for want of processes.
+    clearing: [u32; EncoderFamily::ALL.len()],
     /// What the available devices of a family could do together.
     speed: [u64; EncoderFamily::ALL.len()],
-    /// How many devices of a family are known, also those that are away.
-    known: [u32; EncoderFamily::ALL.len()],
+    /// Since when a family has no available device, if it has none.
+    absent_since: [Option<Moment>; EncoderFamily::ALL.len()],
     timers: BTreeSet<(Moment, Timer)>,
     changed: BTreeSet<u32>,
     /// Jobs to be dropped when an event is dealt with.
@@ -95,11 +103,13 @@ impl Planner {
     /// else by the workers.
     pub fn new(term: Term, policy: Policy, now: Moment) -> Planner {
         let settled_at = now + policy.settle;
+        let strangers_until = now + policy.strangers;
         let mut planner = Planner {
             term,
             policy,
             now,
             settled_at,
+            strangers_until,
             forgive_until: now,
             epoch: 0,
             arrivals: 0,
@@ -114,19 +124,22 @@ impl Planner {
             claim_index: BTreeMap::new(),
             leases: Arena::default(),
             strangers: BTreeMap::new(),
-            waiting: BTreeSet::new(),
-            batch_queue: BTreeSet::new(),
+            waiting: Queue::default(),
+            batch_queue: Queue::default(),
             steal_queue: BTreeSet::new(),
             free_for_playback: Default::default(),
             free_for_batch: Default::default(),
+            crowded: Default::default(),
+            clearing: Default::default(),
             speed: Default::default(),
-            known: Default::default(),
+            absent_since: [Some(now); EncoderFamily::ALL.len()],
             timers: BTreeSet::new(),
             changed: BTreeSet::new(),
             doomed: Vec::new(),
             decisions: Vec::new(),
         };
         planner.timers.insert((settled_at, Timer::Settled));
+        planner.timers.insert((strangers_until, Timer::Strangers));
         planner
     }
 

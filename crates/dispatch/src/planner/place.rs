@@ -3,16 +3,18 @@
 //! late (hedging) belongs beside [`Planner::serve`] when it comes.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
 
 use segue_model::Span;
+use segue_model::pool::EncoderFamily;
 
 use super::job::{Job, Opening};
+use super::queue::Walk;
+use super::timers::Timer;
 use super::{Demand, Planner};
 use crate::{Millis, Moment};
 
-/// So many streams or jobs that find no device are passed over for others that might.
-const BLOCKED_MAX: u32 = 4;
+/// After so long it is seen whether somebody else has sooner what a slow lease has late.
+const LOOK_AGAIN: Millis = 250;
 /// So many devices, those with most left first, are looked at for one span.
 const CANDIDATES: usize = 8;
 /// So many of the jobs of which only tails are left are looked at.
@@ -30,41 +32,47 @@ const ROUNDS: u64 = 3;
 
 impl Planner {
     pub(super) fn place(&mut self) {
-        let all_served = self.place_viewers();
-        if all_served && self.now >= self.settled_at {
-            self.place_batches();
-            self.steal_tails();
+        self.place_viewers();
+        if self.now >= self.settled_at {
+            let wanted = self.wanted_by_viewers();
+            self.place_batches(&wanted);
+            self.steal_tails(&wanted);
         }
     }
 
-    /// Whether every viewer got what there is in sight.
-    fn place_viewers(&mut self) -> bool {
-        let mut after = None;
-        let mut blocked = 0;
+    fn place_viewers(&mut self) {
+        let mut walk = Walk::default();
         let mut relieved = BTreeSet::new();
-        while blocked < BLOCKED_MAX {
-            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-            let next = self.waiting.range((from, Bound::Unbounded)).next().copied();
-            let Some((due, claim)) = next else { break };
+        let mut in_need = [0; EncoderFamily::ALL.len()];
+        while let Some((line, (due, claim))) = self.waiting.next(&walk) {
             if self.now < self.settled_at && due > self.now + URGENT {
                 break;
             }
             // Once in a pass: what is given back must not be taken and given back for ever.
-            let late = self.late_lease(claim);
-            if let Some(lease) = late
+            if let Some(lease) = self.late_lease(claim)
                 && !(relieved.insert(claim) && self.shorten_late_lease(claim, lease))
             {
-                after = Some((due, claim));
+                self.leave_queue(claim);
+                self.set_timer(Timer::Stream(claim), Some(self.now + LOOK_AGAIN));
                 continue;
             }
-            if self.serve(claim) {
-                self.await_turn(claim);
-                continue;
+            match self.serve(claim) {
+                Ok(()) => self.await_turn(claim),
+                Err(opening) => {
+                    walk.pass_over(line, (due, claim));
+                    self.clear_the_way(self.claims[claim].job, opening, &mut in_need);
+                }
             }
-            after = Some((due, claim));
-            blocked += 1;
         }
-        self.waiting.is_empty()
+    }
+
+    /// Families that viewers wait for: nothing of those is given to batches.
+    fn wanted_by_viewers(&self) -> Vec<EncoderFamily> {
+        let waiting = self.waiting.heads().map(|(_, claim)| self.claims[claim].job);
+        let mut wanted: Vec<_> = waiting.flat_map(|job| self.families(job)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted
     }
 
     /// A lease has what the viewer needs now, but will have it too late: the rest of it is made by
@@ -84,8 +92,10 @@ impl Planner {
         let queued = wish.queued;
         self.cut(lease, demand.segment);
         self.leave_queue(claim);
-        self.claims[claim].queued = queued;
-        self.waiting.extend(queued.map(|due| (due, claim)));
+        if let Some((line, due)) = queued {
+            self.claims[claim].queued = queued;
+            self.waiting.insert(line, (due, claim));
+        }
         true
     }
 
@@ -94,27 +104,26 @@ impl Planner {
         let wish = &self.claims[claim];
         let demand = wish.demand()?;
         let at = demand.segment;
-        let leases = self.jobs[wish.job].leases.iter().copied();
-        leases.into_iter().find(|lease| {
+        let holders = demand.renditions.iter().filter_map(|r| self.jobs[wish.job].maker(r, at));
+        holders.into_iter().find(|lease| {
             let lease = &self.leases[*lease];
-            let holds = lease.span.first < at && at < lease.span.end && !lease.ended;
-            holds
-                && !lease.renditions.intersection(demand.renditions).is_empty()
+            lease.span.first < at
+                && at < lease.span.end
                 && at >= lease.ready_through + REACH
                 && lease.arrival(self.now, at) > demand.due.max(self.now)
         })
     }
 
-    /// Gives a stream its next chunk. Whether there is nothing left to do for it.
-    fn serve(&mut self, claim: u32) -> bool {
+    /// Gives a stream its next chunk; fails with what nobody can make.
+    fn serve(&mut self, claim: u32) -> Result<(), Opening> {
         let wish = &self.claims[claim];
-        let Some(demand) = wish.demand() else { return true };
+        let Some(demand) = wish.demand() else { return Ok(()) };
         let job = wish.job;
         let next = self.jobs[job].next_open(demand.segment, demand.renditions, self.now);
-        let Some(opening) = next.opening else { return true };
+        let Some(opening) = next.opening else { return Ok(()) };
         let due = self.jobs[job].due(&demand, opening.span.first);
         if due - self.policy.read_ahead > self.now {
-            return true;
+            return Ok(());
         }
         let chosen = self.choose_for_viewer(job, opening);
         if let Some((lease, opening)) = self.extendable(job, opening) {
@@ -123,15 +132,41 @@ impl Planner {
             if arrival <= due || !sooner {
                 let end = self.chunk_end(job, &demand, opening.span, self.policy.read_ahead);
                 self.extend(lease, end);
-                return true;
+                return Ok(());
             }
         }
-        let Some((device, _)) = chosen else { return false };
+        let Some((device, _)) = chosen else { return Err(opening) };
         let end = self.chunk_end(job, &demand, opening.span, 0);
         let span = Span { end, ..opening.span };
         self.give(job, Opening { span, ..opening }, device, true);
         self.make_room(device);
-        true
+        Ok(())
+    }
+
+    /// Nobody can make a viewer's span. If that is because batches have all the processes that a
+    /// device may run, one of them makes way; one for each viewer, `in_need` by family so far.
+    fn clear_the_way(&mut self, job: u32, opening: Opening, in_need: &mut [u32]) {
+        let state = &self.jobs[job];
+        let per_mille = state.per_mille(opening.renditions);
+        for family in self.families(job) {
+            in_need[family as usize] += 1;
+            if in_need[family as usize] <= self.clearing[family as usize] {
+                return;
+            }
+            let suits = |at: &u32| {
+                let device = &self.devices[*at];
+                let effort = device.effort(state.kind, opening.renditions, per_mille);
+                device.needs(effort).fits_in(device.left_for_playback())
+                    || device.playback == Default::default()
+            };
+            let crowded = self.crowded[family as usize].iter().take(CANDIDATES);
+            let Some(device) = crowded.copied().find(suits) else { continue };
+            let leases = self.devices[device].leases.iter().copied();
+            if let Some(batch) = leases.into_iter().find(|at| self.leases[*at].is_counted_batch()) {
+                self.yield_batch(batch);
+                return self.reindex(device);
+            }
+        }
     }
 
     /// Where a chunk ends: at least `chunk` after its beginning, and `ahead` of the viewer.
@@ -154,18 +189,17 @@ impl Planner {
         if state.troubles.contains_key(&opening.span.first) {
             return None;
         }
-        state.leases.iter().find_map(|at| {
-            let lease = &self.leases[*at];
-            let whole = Opening { renditions: lease.renditions, ..opening };
-            let fits = lease.playback
-                && !lease.ended
-                && lease.span.end == opening.span.first
-                && lease.renditions.intersection(opening.renditions) == opening.renditions
-                && self.workers[lease.worker].is_available()
-                && self.devices[lease.device].is_trusted()
-                && state.is_open(whole);
-            fits.then_some((*at, whole))
-        })
+        let before = opening.span.first.checked_sub(1)?;
+        let at = state.maker(opening.renditions.iter().next()?, before)?;
+        let lease = &self.leases[at];
+        let whole = Opening { renditions: lease.renditions, ..opening };
+        let fits = lease.playback
+            && lease.span.end == opening.span.first
+            && lease.renditions.intersection(opening.renditions) == opening.renditions
+            && self.workers[lease.worker].is_available()
+            && self.devices[lease.device].is_trusted()
+            && state.is_open(whole);
+        fits.then_some((at, whole))
     }
 
     /// The device that has a viewer's span soonest, as far as one can tell, and when.
@@ -222,65 +256,60 @@ impl Planner {
             if !self.devices[device].is_overfull() {
                 break;
             }
-            let state = &self.leases[lease];
-            if !state.playback && state.counted {
+            if self.leases[lease].is_counted_batch() {
                 self.yield_batch(lease);
             }
         }
         self.reindex(device);
     }
 
-    fn place_batches(&mut self) {
-        let mut after = None;
-        let mut blocked = 0;
-        while blocked < BLOCKED_MAX {
-            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-            let next = self.batch_queue.range((from, Bound::Unbounded)).next().copied();
-            let Some((place, job)) = next else { break };
-            let (open, chosen) = self.next_batch(job);
-            match (open, chosen) {
-                (_, Some((opening, device))) => {
+    fn place_batches(&mut self, wanted: &[EncoderFamily]) {
+        let mut walk = Walk::default();
+        while let Some((line, (place, job))) = self.batch_queue.next(&walk) {
+            match self.next_batch(job, wanted) {
+                Some((opening, device)) => {
                     let length = self.batch_length(job, opening, device);
                     let end = opening.span.end.min(opening.span.first + length);
                     let span = Span { end, ..opening.span };
                     self.give(job, Opening { span, ..opening }, device, false);
-                    self.queue_batch(job);
                 }
-                (true, None) => {
-                    after = Some((place, job));
-                    blocked += 1;
-                }
-                (false, None) => {
-                    after = Some((place, job));
-                    self.queue_batch(job);
-                }
+                None => walk.pass_over(line, (place, job)),
             }
+            self.queue_batch(job);
         }
     }
 
-    /// Whether a job has open batch work, and the first of it that somebody can do.
-    fn next_batch(&self, job: u32) -> (bool, Option<(Opening, u32)>) {
+    /// The first open batch work of a job that somebody can do.
+    fn next_batch(&self, job: u32, wanted: &[EncoderFamily]) -> Option<(Opening, u32)> {
         let state = &self.jobs[job];
         let renditions = state.batch_renditions();
         let mut from = 0;
         for _ in 0..CANDIDATES {
-            let Some(opening) = state.next_open(from, renditions, self.now).opening else { break };
-            if let Some(device) = self.choose_for_batch(job, opening, None) {
-                return (true, Some((opening, device)));
+            let opening = state.next_open(from, renditions, self.now).opening?;
+            if let Some(device) = self.choose_for_batch(job, opening, wanted, None) {
+                return Some((opening, device));
             }
             if !state.troubles.contains_key(&opening.span.first) {
-                return (true, None);
+                return None;
             }
             // Those that are free failed at it: they can go on behind it.
             from = opening.span.first + 1;
         }
-        (from > 0, None)
+        None
     }
 
-    fn choose_for_batch(&self, job: u32, opening: Opening, except: Option<u32>) -> Option<u32> {
+    /// A device for a batch span, of none of the families that are `wanted` by viewers.
+    fn choose_for_batch(
+        &self,
+        job: u32,
+        opening: Opening,
+        wanted: &[EncoderFamily],
+        except: Option<u32>,
+    ) -> Option<u32> {
         let state = &self.jobs[job];
         let per_mille = state.per_mille(opening.renditions);
-        self.families(job).into_iter().find_map(|family| {
+        let families = self.families(job).into_iter().filter(|family| !wanted.contains(family));
+        families.into_iter().find_map(|family| {
             let free = self.free_for_batch[family as usize].iter().rev().take(CANDIDATES);
             free.map(|(_, at)| *at).find(|at| {
                 let device = &self.devices[*at];
@@ -304,22 +333,22 @@ impl Planner {
         share(ROUNDS).clamp(SPAN_MIN, SPAN_MAX).min(share(1)).max(1)
     }
 
-    fn steal_tails(&mut self) {
+    fn steal_tails(&mut self, wanted: &[EncoderFamily]) {
         let jobs: Vec<u32> =
             self.steal_queue.iter().take(STEAL_JOBS_MAX).map(|(_, job)| *job).collect();
         for job in jobs {
-            while self.steal_tail(job) {}
+            while self.steal_tail(job, wanted) {}
         }
     }
 
     /// Gives the end of the longest batch span to somebody idle, so that both end together.
-    fn steal_tail(&mut self, job: u32) -> bool {
+    fn steal_tail(&mut self, job: u32, wanted: &[EncoderFamily]) -> bool {
         let state = &self.jobs[job];
         let Some((_, victim)) = state.tails.last().copied() else { return false };
         let lease = &self.leases[victim];
         let span = Span { first: lease.ready_through + 1, end: lease.span.end };
         let opening = Opening { span, renditions: lease.renditions };
-        let Some(thief) = self.choose_for_batch(job, opening, Some(lease.device)) else {
+        let Some(thief) = self.choose_for_batch(job, opening, wanted, Some(lease.device)) else {
             return false;
         };
         let device = &self.devices[thief];

@@ -16,6 +16,8 @@ pub struct Policy {
     pub lease: Millis,
     /// A new planner listens for so long before it gives work that nobody waits for.
     pub settle: Millis,
+    /// Work of an earlier term whose job is not known goes on for so long.
+    pub strangers: Millis,
     /// Woken so much too late, the planner distrusts its own view of who is silent ...
     pub late: Millis,
     /// ... for so long.
@@ -27,6 +29,9 @@ pub struct Policy {
     /// A lease without progress for so long, and for eight times its pace, is taken to hang. The
     /// worker's own watch is shorter.
     pub stall: Millis,
+    /// A lease of which nothing was stored for so long, though there is something to store, is taken
+    /// away.
+    pub storage: Millis,
     /// A desired state that was not taken up for so long is sent again.
     pub resend: Millis,
     /// A worker that is gone is remembered for so long, and what its devices did.
@@ -37,9 +42,10 @@ pub struct Policy {
     pub quarantine: Millis,
     /// The longest quarantine.
     pub quarantine_max: Millis,
-    /// A planner that leads for less than this does not believe that there is only one device: the
-    /// others may be coming back.
+    /// A device that went away is counted for so long: it may be coming back.
     pub alone_after: Millis,
+    /// A family without devices is waited for so long before another one goes on with its renditions.
+    pub cross: Millis,
     /// A job that nobody claims is forgotten after so long.
     pub unclaimed: Millis,
 }
@@ -52,17 +58,20 @@ impl Default for Policy {
             fence: 3_000,
             lease: 10_000,
             settle: 600,
+            strangers: 10_000,
             late: 300,
             forgive: 900,
             read_ahead: 30_000,
             chunk: 6_000,
             stall: 20_000,
+            storage: 120_000,
             resend: 300,
             remember: 600_000,
             pause: 1_000,
             quarantine: 2_000,
             quarantine_max: 600_000,
             alone_after: 30_000,
+            cross: 3_000,
             unclaimed: 60_000,
         }
     }

@@ -5,7 +5,7 @@ use segue_model::pool::{Beat, LeaseId, Renditions, Screened, SpanEnd, SpanStatus
 use segue_model::{JobId, Span};
 
 use super::job::Lease;
-use super::{Note, Planner};
+use super::{Decision, Note, Planner};
 
 impl Planner {
     /// Takes note of a sign of life. The worker, if it was one.
@@ -17,6 +17,12 @@ impl Planner {
             && worker.stream == beat.stream;
         // What was overtaken on the way says nothing any more.
         if !current || beat.sequence <= worker.sequence {
+            return None;
+        }
+        let ranked = beat.applied.0 <= self.term;
+        if !ranked {
+            let (worker, term) = (worker.id, beat.applied.0);
+            self.decisions.push(Decision::Outranked { worker, term });
             return None;
         }
         worker.sequence = beat.sequence;
@@ -53,6 +59,7 @@ impl Planner {
             }
         }
         self.keep_strangers(at, strangers);
+        self.workers[at].broken_off.clear();
         Some(at)
     }
 
@@ -104,7 +111,10 @@ impl Planner {
         self.note_ready(at, said);
         self.note_published(at, said);
         if let Some(end) = &said.end {
-            self.end_lease(at, said.ready_through, end);
+            // It was done with what it knew of; that there is more was under way to it.
+            let knew_less = said.ready_through >= said.order.span.end;
+            let done = *end == SpanEnd::Done && knew_less;
+            self.end_lease(at, said.ready_through, end, done);
         }
         self.close_if_published(at);
         self.finish_batches(job, job_id);
@@ -177,16 +187,17 @@ impl Planner {
     /// A lease that is not known here: the rest of a fenced one, or of an earlier term.
     fn stranger(&mut self, worker: u32, said: SpanStatus) -> Option<SpanStatus> {
         let order = said.order;
-        let earlier = order.lease.term < self.term;
+        let broken_off = self.workers[worker].broken_off.contains(&order.lease);
+        let goes_on = order.lease.term < self.term || broken_off;
         let Some(job) = self.job_index.get(&order.job).copied() else {
-            return (earlier && self.now < self.settled_at).then_some(said);
+            return (goes_on && self.now < self.strangers_until).then_some(said);
         };
         let renditions = self.jobs[job].known(order.renditions);
         self.publish_all(job, renditions, &said);
         let span = self.jobs[job].clip(order.span);
         let device = self.workers[worker].devices.get(usize::from(order.device)).copied();
         let whole = !span.is_empty() && !renditions.is_empty() && span.first == order.span.first;
-        if let Some(device) = device.filter(|_| earlier && whole)
+        if let Some(device) = device.filter(|_| goes_on && whole)
             && self.jobs[job].is_free(span, renditions)
         {
             let order = segue_model::pool::Order { span, renditions, ..order };

@@ -1,6 +1,7 @@
 //! What happens because time goes by. One queue; each thing has at most one place in it.
 
-use segue_model::pool::SpanEnd;
+use segue_model::pool::{EncoderFamily, SpanEnd};
+use segue_model::{FailureClass, SpanFailure};
 
 use super::{Note, Planner};
 use crate::{Millis, Moment};
@@ -10,6 +11,10 @@ use crate::{Millis, Moment};
 pub(super) enum Timer {
     /// Everybody had the chance to say what there is.
     Settled,
+    /// And a job that is not known by now is not known.
+    Strangers,
+    /// Nobody of a family came back.
+    Family(EncoderFamily),
     /// A worker may be silent.
     Worker(u32),
     /// A device's quarantine is over.
@@ -37,7 +42,9 @@ impl Planner {
 
     fn due(&mut self, timer: Timer) {
         match timer {
-            Timer::Settled => self.settle(),
+            // What follows is decided by `place`, as after every event.
+            Timer::Settled | Timer::Family(_) => {}
+            Timer::Strangers => self.dismiss_strangers(),
             Timer::Worker(worker) => {
                 self.workers[worker].timer = None;
                 self.watch_worker(worker);
@@ -69,7 +76,7 @@ impl Planner {
     /// Sets the one timer of something; the old one, if any, is gone.
     pub(super) fn set_timer(&mut self, timer: Timer, at: Option<Moment>) {
         let slot = match timer {
-            Timer::Settled => return,
+            Timer::Settled | Timer::Strangers | Timer::Family(_) => return,
             Timer::Worker(worker) => &mut self.workers[worker].timer,
             Timer::Device(device) => &mut self.devices[device].timer,
             Timer::Lease(lease) => &mut self.leases[lease].timer,
@@ -94,19 +101,28 @@ impl Planner {
         if state.ended || state.left() == 0 {
             return;
         }
-        let patience = self.stall_after(lease);
         let stored = state.published_through >= state.ready_through
             && state.first_gap >= state.ready_through;
-        // What waits for storage does not hang; if the worker is silent, that is its own case.
-        let excused = !stored || self.workers[state.worker].suspected;
-        let from = if excused { self.now } else { state.progress_at };
-        if from + patience > self.now {
-            self.set_timer(Timer::Lease(lease), Some(from + patience));
+        // What waits for storage does not hang, and is given more time.
+        let patience = if stored { self.stall_after(lease) } else { self.policy.storage };
+        // If the worker is silent, that is its own case.
+        let silent = self.workers[state.worker].suspected;
+        let over_at = if silent { self.now } else { state.progress_at } + patience;
+        if over_at > self.now {
+            let look = over_at.min(self.now + self.stall_after(lease));
+            self.set_timer(Timer::Lease(lease), Some(look));
             return;
         }
         let id = state.id;
         self.noted(Note::Stalled(id));
-        self.lose(lease, Some(&SpanEnd::Died));
+        let end = if stored {
+            SpanEnd::Died
+        } else {
+            let message = format!("nothing was stored for {} s", patience / 1000);
+            let class = FailureClass::Transient;
+            SpanEnd::Failed(SpanFailure { class, message, log: Vec::new() })
+        };
+        self.lose(lease, Some(&end));
     }
 
     pub(super) fn stall_after(&self, lease: u32) -> Millis {

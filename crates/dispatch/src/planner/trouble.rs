@@ -12,7 +12,8 @@ use crate::{Millis, Moment};
 const DEATHS_MAX: u32 = 3;
 /// Somebody who kills processes is outlasted: after a few deaths at once, with growing pauses.
 const KILLS_MAX: u32 = 20;
-const KILLS_AT_ONCE: u32 = 4;
+/// So often a segment is killed, or handed back, before that tells against who did it.
+const PATIENCE: u32 = 4;
 const WORKER_FAILURES_MAX: u32 = 3;
 /// So many healthy devices must find the same fault with the source.
 const SOURCE_DEVICES: u32 = 2;
@@ -28,6 +29,8 @@ pub(super) enum Loss {
     Death,
     /// Its process was killed from outside.
     Kill,
+    /// Its worker handed it back, and does not say that it leaves.
+    Return,
     /// Its process says why.
     Failure(FailureClass, String),
 }
@@ -45,6 +48,7 @@ pub(super) struct Trouble {
     pub accusers: Vec<DeviceId>,
     deaths: u32,
     kills: u32,
+    returns: u32,
     worker: u32,
     source: u32,
     transient: u32,
@@ -74,6 +78,7 @@ impl Trouble {
         let count = match loss {
             Loss::Death => &mut self.deaths,
             Loss::Kill => &mut self.kills,
+            Loss::Return => &mut self.returns,
             Loss::Failure(FailureClass::Worker, _) => &mut self.worker,
             Loss::Failure(FailureClass::Source, _) => &mut self.source,
             Loss::Failure(FailureClass::Transient, _) => &mut self.transient,
@@ -81,7 +86,12 @@ impl Trouble {
         *count += 1;
         let attempts = *count;
         let known = self.failed_on.contains(&device);
-        let blameless = matches!(loss, Loss::Kill | Loss::Failure(FailureClass::Transient, _));
+        let blameless = match loss {
+            // A device that is too small for it kills it every time.
+            Loss::Kill | Loss::Return => attempts <= PATIENCE,
+            Loss::Failure(class, _) => *class == FailureClass::Transient,
+            Loss::Death => false,
+        };
         // A word that did not count is asked for again when the device is trusted.
         let unheard = blames_source && !trusted;
         if !blameless && !unheard && !known {
@@ -100,11 +110,10 @@ impl Trouble {
             Loss::Failure(FailureClass::Source, _) => {
                 self.accusers.len() as u32 >= SOURCE_DEVICES || attempts >= ALONE_MAX
             }
-            Loss::Failure(FailureClass::Transient, _) => false,
+            Loss::Return | Loss::Failure(FailureClass::Transient, _) => false,
         };
         // One device's word, however often, fails nothing as long as there is another to ask.
         let heard_enough = match loss {
-            Loss::Kill => true,
             Loss::Failure(FailureClass::Source, _) => {
                 alone || self.accusers.len() as u32 >= SOURCE_DEVICES
             }
@@ -112,7 +121,9 @@ impl Trouble {
         };
         if hopeless && heard_enough {
             let (class, words) = match loss {
-                Loss::Death | Loss::Kill => (None, "its process ended each time".to_owned()),
+                Loss::Death | Loss::Kill | Loss::Return => {
+                    (None, "its process ended each time".to_owned())
+                }
                 Loss::Failure(class, words) => (Some(*class), words.clone()),
             };
             let devices =
@@ -129,8 +140,10 @@ impl Trouble {
         let doubled = |times: u32| policy.pause << times.min(PAUSE_DOUBLINGS_MAX);
         match loss {
             Loss::Failure(FailureClass::Transient, _) => doubled(attempts - 1),
-            Loss::Kill if attempts > KILLS_AT_ONCE => doubled(attempts - KILLS_AT_ONCE - 1),
-            Loss::Kill => 0,
+            Loss::Kill | Loss::Return => match attempts.checked_sub(PATIENCE + 1) {
+                Some(times) => doubled(times),
+                None => 0,
+            },
             // Another device tries at once; the same one not.
             _ if same_device => doubled(attempts.saturating_sub(2)),
             _ => 0,

@@ -78,7 +78,7 @@ pub struct LeaseView {
 impl Planner {
     /// Everything at a glance.
     pub fn view(&self) -> View {
-        let waiting = self.waiting.iter().map(|(due, at)| (*due, self.claims[*at].id));
+        let waiting = self.waiting.all().into_iter().map(|(due, at)| (due, self.claims[at].id));
         View {
             workers: self.workers.iter().map(|(at, _)| self.view_worker(at)).collect(),
             leases: self.leases.iter().map(|(at, _)| self.view_lease(at)).collect(),

@@ -1,5 +1,7 @@
 //! What is known of a worker: its stream, when it was heard, what it was told.
 
+use std::collections::BTreeSet;
+
 use segue_model::pool::{LeaseId, Order, Screened, SpanStatus, Term, WorkerId};
 
 use crate::Moment;
@@ -24,6 +26,8 @@ pub(super) struct Worker {
     pub leases: Vec<(LeaseId, u32)>,
     /// Leases of an earlier term whose jobs are not known yet: gone on with until all is settled.
     pub strangers: Vec<SpanStatus>,
+    /// What it ran when its stream broke: gone on with if it comes back before others took it.
+    pub broken_off: BTreeSet<LeaseId>,
     /// An administrator wants it empty.
     pub drain: bool,
     /// It wants to leave.
@@ -52,6 +56,7 @@ impl Worker {
             devices: Vec::new(),
             leases: Vec::new(),
             strangers: Vec::new(),
+            broken_off: BTreeSet::new(),
             drain: false,
             draining: false,
             version: 0,

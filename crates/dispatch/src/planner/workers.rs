@@ -3,10 +3,10 @@
 
 use segue_model::pool::{DeviceCapabilities, DeviceId, EncoderFamily, Hello, WorkerId};
 
-use super::device::{Device, Health};
+use super::device::{Device, Health, Places};
 use super::timers::Timer;
 use super::worker::Worker;
-use super::{FencedBy, Note, Planner};
+use super::{Decision, FencedBy, Note, Planner};
 use crate::Moment;
 
 /// With this many workers or more, a third of them silent at once says more about us than about
@@ -22,12 +22,18 @@ impl Planner {
             at
         });
         let worker = &self.workers[at];
+        if hello.incarnation < worker.incarnation {
+            let (worker, incarnation, newer) = (worker.id, hello.incarnation, worker.incarnation);
+            self.decisions.push(Decision::Replaced { worker, incarnation, newer });
+            return;
+        }
         let newer = (hello.incarnation, hello.stream) > (worker.incarnation, worker.stream);
         if !newer {
             return;
         }
         if hello.incarnation != worker.incarnation {
             self.fence(at, FencedBy::Restart);
+            self.workers[at].broken_off.clear();
         }
         let now = self.now;
         self.leave_strangers(at);
@@ -62,14 +68,11 @@ impl Planner {
                 Some(device) => {
                     let state = &mut self.devices[device];
                     if state.capabilities.family != capabilities.family {
-                        self.known[state.capabilities.family as usize] -= 1;
-                        self.known[capabilities.family as usize] += 1;
                         self.leave_indices(device);
                     }
                     self.devices[device].capabilities = capabilities;
                 }
                 None => {
-                    self.known[capabilities.family as usize] += 1;
                     let name = DeviceId { worker: id, device: number };
                     let device = self.devices.insert(Device::new(name, worker, capabilities));
                     self.workers[worker].devices.push(device);
@@ -88,17 +91,17 @@ impl Planner {
         }
         self.leave_indices(device);
         self.set_timer(Timer::Device(device), None);
-        if let Some(device) = self.devices.remove(device) {
-            self.known[device.capabilities.family as usize] -= 1;
-        }
+        self.devices.remove(device);
     }
 
     pub(super) fn broken(&mut self, worker: WorkerId, stream: u64) {
         let Some(at) = self.worker_index.get(&worker).copied() else { return };
         if self.workers[at].connected && self.workers[at].stream == stream {
+            let running = self.workers[at].leases.iter().map(|(id, _)| *id).collect();
             self.fence(at, FencedBy::Break);
             self.leave_strangers(at);
             let worker = &mut self.workers[at];
+            worker.broken_off = running;
             worker.connected = false;
             let was_suspected = std::mem::replace(&mut worker.suspected, false);
             self.connected -= 1;
@@ -220,8 +223,8 @@ impl Planner {
         }
     }
 
-    /// Everybody had the chance to say what there is: what is still strange is not gone on with.
-    pub(super) fn settle(&mut self) {
+    /// Every job had the chance to become known: what is still strange is not gone on with.
+    pub(super) fn dismiss_strangers(&mut self) {
         let holders: Vec<u32> = self.strangers.values().flatten().copied().collect();
         for worker in holders {
             self.leave_strangers(worker);
@@ -273,43 +276,77 @@ impl Planner {
     /// Puts a device where it belongs among those with free capacity.
     pub(super) fn reindex(&mut self, at: u32) {
         let device = &self.devices[at];
-        let family = device.capabilities.family as usize;
         let usable = self.workers[device.worker].is_available() && device.is_trusted();
-        let free = usable && device.leases.len() < usize::from(device.capabilities.spans_max);
-        let batch_free = free
+        let room = device.leases.len() < usize::from(device.capabilities.spans_max);
+        let batch_room = room
             && device.batch_leases < u32::from(device.capabilities.batch_spans)
             && !device.is_overfull();
-        let playback_key = free.then(|| device.playback_speed());
-        let batch_key = batch_free.then(|| device.batch_speed());
-        let speed = if usable { u64::from(device.speed_alone()) } else { 0 };
-
-        let device = &mut self.devices[at];
-        self.speed[family] -= std::mem::replace(&mut device.counted_speed, speed);
-        self.speed[family] += speed;
-        let before = std::mem::replace(&mut device.playback_key, playback_key);
-        move_key(&mut self.free_for_playback[family], at, before, playback_key);
-        let before = std::mem::replace(&mut device.batch_key, batch_key);
-        move_key(&mut self.free_for_batch[family], at, before, batch_key);
+        let full = usable && !room;
+        let clearing = full && device.leases.iter().any(|at| self.leases[*at].makes_way());
+        let places = Places {
+            playback: (usable && room).then(|| device.playback_speed()),
+            batch: (usable && batch_room).then(|| device.batch_speed()),
+            crowded: full && !clearing && device.batch_leases > 0,
+            clearing,
+            speed: if usable { u64::from(device.speed_alone()) } else { 0 },
+        };
+        self.move_to(at, places);
     }
 
     fn leave_indices(&mut self, at: u32) {
+        self.move_to(at, Places::default());
+    }
+
+    fn move_to(&mut self, at: u32, places: Places) {
         let device = &mut self.devices[at];
-        let family = device.capabilities.family as usize;
-        self.speed[family] -= std::mem::take(&mut device.counted_speed);
-        let before = device.playback_key.take();
-        move_key(&mut self.free_for_playback[family], at, before, None);
-        let before = self.devices[at].batch_key.take();
-        move_key(&mut self.free_for_batch[family], at, before, None);
+        let family = device.capabilities.family;
+        let before = std::mem::replace(&mut device.places, places);
+        let index = family as usize;
+        move_key(&mut self.free_for_playback[index], at, before.playback, places.playback);
+        move_key(&mut self.free_for_batch[index], at, before.batch, places.batch);
+        if places.crowded {
+            self.crowded[index].insert(at);
+        } else if before.crowded {
+            self.crowded[index].remove(&at);
+        }
+        self.clearing[index] += u32::from(places.clearing);
+        self.clearing[index] -= u32::from(before.clearing);
+        self.speed[index] += places.speed;
+        self.speed[index] -= before.speed;
+        if self.speed[index] > 0 {
+            self.absent_since[index] = None;
+        } else if self.absent_since[index].is_none() {
+            self.absent_since[index] = Some(self.now);
+            self.timers.insert((self.now + self.policy.cross, Timer::Family(family)));
+        }
     }
 
     /// Families whose devices may make a job, in the order to try them.
     pub(super) fn families(&self, job: u32) -> Vec<EncoderFamily> {
         let job = &self.jobs[job];
         match job.family {
-            // Joins across families are a last resort: only when nobody of the right one is there.
-            Some(family) if self.speed[family as usize] > 0 => vec![family],
+            // Joins across families are a last resort: only when nobody of the right one comes back.
+            Some(family) if !self.is_gone(family) => vec![family],
             _ => job.families.clone(),
         }
+    }
+
+    fn is_gone(&self, family: EncoderFamily) -> bool {
+        let since = self.absent_since[family as usize];
+        since.is_some_and(|since| self.now.since(since) >= self.policy.cross)
+    }
+
+    /// Whether no device but this one could make a job, nor could one that may be coming back.
+    pub(super) fn is_alone(&self, device: u32, families: &[EncoderFamily]) -> bool {
+        let since = self.policy.alone_after;
+        let there = |other: &Device| {
+            let worker = &self.workers[other.worker];
+            worker.connected || self.now.since(worker.heard_at) < since
+        };
+        let mut others = self.devices.iter().filter(|(at, other)| {
+            *at != device && families.contains(&other.capabilities.family) && there(other)
+        });
+        self.now >= self.settled_at + since && others.next().is_none()
     }
 }
 

@@ -35,6 +35,11 @@ impl Held {
         self.ended.is_none()
     }
 
+    /// Whether it makes no more, and all that it made is stored.
+    pub fn is_over(&self) -> bool {
+        !self.is_running() && self.is_stored()
+    }
+
     /// Whether that is news.
     pub fn made(&mut self, now: Moment, segment: SegmentId) -> bool {
         let Some(row) = self.rows.get_mut(&segment.rendition) else { return false };
@@ -79,9 +84,14 @@ impl Held {
         self.rows.values().map(|row| run(row).map_or(first, |run| run.end)).min().unwrap_or(first)
     }
 
-    pub fn is_finished(&self, now: Moment, patience: &Patience, draining: bool) -> bool {
-        let wait = if self.order.playback && !draining { patience.linger } else { 0 };
-        self.ready_through() >= self.order.span.end && now >= self.progress_at + wait
+    /// `in_haste`: nobody will want it to go on.
+    pub fn is_finished(&self, now: Moment, patience: &Patience, in_haste: bool) -> bool {
+        let at_end = self.ready_through() >= self.order.span.end;
+        at_end && now >= self.progress_at + self.linger(patience, in_haste)
+    }
+
+    fn linger(&self, patience: &Patience, in_haste: bool) -> Millis {
+        if self.order.playback && !in_haste { patience.linger } else { 0 }
     }
 
     /// What waits for storage, or at its end, does not hang.
@@ -102,13 +112,12 @@ impl Held {
     }
 
     /// When it may be at its end, or hang.
-    pub fn deadline(&self, patience: &Patience) -> Option<Moment> {
+    pub fn deadline(&self, patience: &Patience, in_haste: bool) -> Option<Moment> {
         if !self.is_running() {
             return None;
         }
         if self.ready_through() >= self.order.span.end {
-            let wait = if self.order.playback { patience.linger } else { 0 };
-            return Some(self.progress_at + wait);
+            return Some(self.progress_at + self.linger(patience, in_haste));
         }
         self.is_stored().then(|| self.progress_at + self.hang_after(patience))
     }

@@ -34,6 +34,8 @@ pub struct Patience {
     pub hang: Millis,
     /// The same before its first segment, when nobody knows its pace.
     pub hang_first: Millis,
+    /// A worker that leaves waits for so long that somebody hears what it stored last.
+    pub leave: Millis,
 }
 
 impl Default for Patience {
@@ -45,6 +47,7 @@ impl Default for Patience {
             linger: 15_000,
             hang: 8_000,
             hang_first: 60_000,
+            leave: 2_000,
         }
     }
 }
@@ -55,7 +58,10 @@ pub enum Event {
     /// A stream to a scheduler is open.
     Connected,
     /// It broke.
-    Disconnected,
+    Disconnected {
+        /// Which, as its [`Hello`] said; that an older one broke says nothing of the one in use.
+        stream: u64,
+    },
     /// The scheduler says what is wanted.
     Desired(Desired),
     /// The scheduler heard, and nothing changed.
@@ -148,7 +154,12 @@ pub struct Session {
     held: BTreeMap<LeaseId, Held>,
     screening: BTreeSet<Screening>,
     screened: BTreeMap<u16, Screened>,
+    /// The worker is to leave.
     draining: bool,
+    /// The scheduler wants it empty.
+    emptied: bool,
+    /// When the last of what it holds came to its end.
+    idle_since: Option<Moment>,
     left: bool,
     actions: Vec<Action>,
 }
@@ -182,6 +193,8 @@ impl Session {
             screening: BTreeSet::new(),
             screened: BTreeMap::new(),
             draining: false,
+            emptied: false,
+            idle_since: None,
             left: false,
             actions: Vec::new(),
         }
@@ -201,8 +214,10 @@ impl Session {
     pub fn deadline(&self) -> Option<Moment> {
         let next_word = self.connected.then(|| self.said_at + self.beat_interval());
         let holding = self.held.values().any(Held::is_running).then_some(self.held_until);
-        let processes = self.held.values().filter_map(|held| held.deadline(&self.patience));
-        processes.chain(next_word).chain(holding).min()
+        let in_haste = self.draining || self.emptied;
+        let processes = self.held.values().filter_map(|h| h.deadline(&self.patience, in_haste));
+        let leaving = self.idle_since.filter(|_| !self.left).map(|at| at + self.patience.leave);
+        processes.chain(next_word).chain(holding).chain(leaving).min()
     }
 
     /// What it goes by.
@@ -213,7 +228,7 @@ impl Session {
     fn note(&mut self, event: Event) {
         match event {
             Event::Connected => self.connect(),
-            Event::Disconnected => self.connected = false,
+            Event::Disconnected { stream } => self.connected &= stream != self.stream,
             Event::Desired(desired) => self.apply(desired),
             Event::Answer(answer) => self.answered(answer),
             Event::Ready { lease, segment } => {
@@ -266,12 +281,13 @@ impl Session {
     }
 
     fn apply(&mut self, desired: Desired) {
-        let Desired { answer, orders, drain: _, screenings } = desired;
+        let Desired { answer, orders, drain, screenings } = desired;
         let state = (answer.term, answer.version);
         if !self.is_current(&answer) || state < self.applied {
             return;
         }
         self.applied = state;
+        self.emptied = drain;
         self.unsaid = true;
         let heard_at = self.renew(&answer);
         let wanted: BTreeSet<LeaseId> = orders.iter().map(|order| order.lease).collect();
@@ -366,8 +382,9 @@ impl Session {
     /// Ends what is at its end, what hangs, and what is no longer held.
     fn watch(&mut self) {
         let over = self.now >= self.held_until;
+        let in_haste = self.draining || self.emptied;
         for (lease, held) in self.held.iter_mut().filter(|(_, held)| held.is_running()) {
-            let end = if held.is_finished(self.now, &self.patience, self.draining) {
+            let end = if held.is_finished(self.now, &self.patience, in_haste) {
                 SpanEnd::Done
             } else if over {
                 SpanEnd::Returned
@@ -422,8 +439,17 @@ impl Session {
         if self.held.is_empty() { self.patience.beat_idle } else { self.patience.beat }
     }
 
+    /// What is stored needs nobody who holds it: if no scheduler takes note of that, it finds it in
+    /// the store.
     fn leave_if_empty(&mut self) {
-        if self.draining && self.held.is_empty() && !std::mem::replace(&mut self.left, true) {
+        let idle = self.draining && self.held.values().all(Held::is_over);
+        if !idle {
+            self.idle_since = None;
+            return;
+        }
+        let since = *self.idle_since.get_or_insert(self.now);
+        let told = self.held.is_empty() || self.now >= since + self.patience.leave;
+        if told && !std::mem::replace(&mut self.left, true) {
             self.actions.push(Action::Leave);
         }
     }

@@ -87,6 +87,7 @@ impl Film {
             renditions_per_mille: vec![500 / self.renditions; self.renditions as usize],
             lead_in: 1_000,
             families: vec![EncoderFamily::X264],
+            family: None,
             published,
         }
     }

@@ -189,12 +189,13 @@ impl World {
     fn is_all_done(&self) -> bool {
         let viewers = self.viewers.iter().all(|viewer| viewer.done);
         let films = self.films.iter().all(|film| film.is_settled());
-        let trusted = || {
+        let calm = || {
             let Some(planner) = &self.planner else { return false };
             let view = planner.view();
-            view.workers.iter().flat_map(|worker| &worker.devices).all(|device| device.trusted)
+            let mut devices = view.workers.iter().flat_map(|worker| &worker.devices);
+            view.jobs == 0 && devices.all(|device| device.trusted)
         };
-        viewers && films && trusted()
+        viewers && films && calm()
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -319,6 +320,12 @@ impl World {
             Decision::Failed { job, failure } => self.failed(job, &failure),
             Decision::Forgotten(job) => self.checks.forgotten(job),
             Decision::Noted(note) => self.check_note(&note),
+            // Whoever wants it says so again soon.
+            Decision::Unknown { .. } | Decision::Replaced { .. } => {}
+            Decision::Outranked { worker, term } => {
+                let what = format!("{worker:?} goes by {term:?}, {} leads", self.term);
+                self.checks.broke("nobody goes by who never led", what);
+            }
         }
     }
 
@@ -469,7 +476,7 @@ impl World {
             return;
         }
         state.connected = false;
-        self.tell_session(host, session::Event::Disconnected);
+        self.tell_session(host, session::Event::Disconnected { stream });
         let at = self.now + self.chance.between(50, 800);
         self.at(at, Happening::Reconnect { host });
     }
