@@ -91,11 +91,6 @@ impl Stretch {
         let sum = u128::from(per_segment) * u128::from(self.segments) * u128::from(MICROS);
         u64::try_from(sum.div_ceil(u128::from(self.micros))).unwrap_or(u64::MAX)
     }
-
-    /// What comes so often a second and once more, in a segment of mean length; rounded up.
-    fn in_segment(self, per_second: u64) -> u64 {
-        (per_second * self.micros).div_ceil(self.segments * MICROS) + 1
-    }
 }
 
 /// Encoded data of one track, before packaging.
@@ -174,11 +169,9 @@ const TS_PACKET: u64 = 188;
 const TS_PAYLOAD: u64 = 184;
 /// Sequence and picture parameter sets repeated at each IDR; x264's take about 50 bytes.
 const TS_PARAMETER_SETS: u64 = 64;
-/// PAT and PMT every 100 ms, but only in front of a PES packet.
-const PAT_PMT_REPEATS: u64 = 10;
-/// SDT every 500 ms.
-const SDT_REPEATS: u64 = 2;
-/// Each PID's packets in a segment are filled up to a multiple, so that continuity counters join.
+/// PAT, PMT and SDT, each in a packet at the start of a segment.
+const TABLES: u64 = 3;
+/// Each stream's packets in a segment are filled up to a multiple, so that continuity counters join.
 const TS_COUNT: u64 = 16;
 
 /// What a track's packets are like as PES packets.
@@ -213,27 +206,11 @@ fn transport_stream(
     let streams = tracks().map(|(track, pes)| pes_bytes(track, pes, case));
     let streams = streams.fold(0, u64::saturating_add);
 
-    let pes_packets: u64 = tracks().map(|(track, _)| track.packets).sum();
-    let pat_pmt = PAT_PMT_REPEATS.min(pes_packets);
-    let tables = [pat_pmt, pat_pmt, SDT_REPEATS];
-    let table_packets = match case {
-        // Segments of a stretch need not be equally long: at worst each falls one short.
-        Case::Peak => {
-            tables.iter().sum::<u64>() + stretch.per_second(tables.len() as u64 * TS_COUNT)
-        }
-        Case::Average => {
-            let whole = |table: &u64| stretch.in_segment(*table).next_multiple_of(TS_COUNT);
-            stretch.per_second(tables.iter().map(whole).sum())
-        }
-    };
-    let padding = match case {
-        Case::Peak => TS_COUNT - 1,
-        Case::Average => TS_COUNT / 2,
-    };
-    let padding = stretch.per_second(tracks().count() as u64 * padding);
+    // Segments of sound are all alike: all may lack the most there can be.
+    let padding = tracks().count() as u64 * (TS_COUNT - 1);
+    let packets = stretch.per_second(TABLES + padding);
     let parameter_sets = if video.is_some() { stretch.per_second(TS_PARAMETER_SETS) } else { 0 };
 
-    let packets = table_packets.saturating_add(padding);
     streams.saturating_add(packets.saturating_mul(TS_PACKET)).saturating_add(parameter_sets)
 }
 

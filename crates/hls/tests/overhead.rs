@@ -44,7 +44,8 @@ fn payload(clip: &Path, stream: &str) -> u64 {
     bytes * 8 / SECONDS
 }
 
-/// How long a segment is with each PID's packets made a multiple of 16, as ours are.
+/// How long a segment is with each table sent once and each stream's packets made a multiple of 16,
+/// as ours are. libav's tables are in PIDs below 256, but for the PMT in 4096.
 fn made_whole(segment: &[u8]) -> u64 {
     let (packets, rest) = segment.as_chunks::<188>();
     assert!(rest.is_empty() && packets.iter().all(|packet| packet[0] == 0x47));
@@ -52,7 +53,12 @@ fn made_whole(segment: &[u8]) -> u64 {
     for packet in packets {
         *counts.entry(u16::from_be_bytes([packet[1] & 0x1f, packet[2]])).or_default() += 1;
     }
-    counts.values().map(|count| count.next_multiple_of(16) * 188).sum()
+    let is_table = |pid: u16| pid < 256 || pid == 4096;
+    let sent = |(pid, count): (&u16, &u64)| match is_table(*pid) {
+        true => 1,
+        false => count.next_multiple_of(16),
+    };
+    counts.iter().map(sent).sum::<u64>() * 188
 }
 
 /// Bits per second in the segments that ffmpeg writes for `tracks`.

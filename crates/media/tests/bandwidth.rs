@@ -171,8 +171,10 @@ fn the_average_of_steady_sound_is_foreseen() {
             let (declared, taken) =
                 declared_and_taken(&path, &request(packaging, segment, Some(bitrate)));
             let ratio = taken.average as f64 / declared.average as f64;
+            // The 15 packets that a segment may be filled up with weigh much in short ones.
+            let least = if packaging == Packaging::MpegTs { 0.75 } else { 0.85 };
             assert!(
-                (0.85..=1.03).contains(&ratio),
+                (least..=1.03).contains(&ratio),
                 "{packaging:?}, {segment} s, {bitrate} b/s: {} b/s instead of {}",
                 taken.average,
                 declared.average

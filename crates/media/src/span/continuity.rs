@@ -2,9 +2,12 @@
 //!
 //! Each PID's packets with payload count 0 to 15 over and over (ISO/IEC 13818-1 2.4.3.3). A muxer
 //! made for one segment starts at 0, so players would hear of lost packets at every join. Padding
-//! each PID to a multiple of 16 packets lets every segment run from 0 to 15, whatever comes before
-//! or after it. Setting the discontinuity indicator instead would also silence the complaint, but
-//! hide real losses.
+//! a stream's PID to a multiple of 16 packets lets every segment run from 0 to 15, whatever comes
+//! before or after it. Tables need none: each is sent once, so that the segment's number says how
+//! many there were before. Setting the discontinuity indicator instead would also silence the
+//! complaint, but hide real losses.
+
+use std::collections::BTreeMap;
 
 const PACKET: usize = 188;
 const PAYLOAD: u8 = 0x10;
@@ -14,17 +17,25 @@ const NULL_PID: u16 = 0x1fff;
 
 type TsPacket = [u8; PACKET];
 
-/// The same stream, each PID padded to a multiple of 16 packets and counted anew from 0.
-pub(super) fn made_whole(stream: &[u8]) -> Vec<u8> {
+/// The same stream as segment `index`: tables once, at the start; the PIDs of streams padded to a
+/// multiple of 16 packets; all counted so that they go on from the segment before.
+pub(super) fn made_whole(stream: &[u8], index: u32) -> Vec<u8> {
     let mut packets: Vec<TsPacket> = stream.as_chunks::<PACKET>().0.to_vec();
     let mut pids: Vec<u16> = packets.iter().map(pid).filter(|pid| *pid != NULL_PID).collect();
     pids.sort_unstable();
     pids.dedup();
+    let mut first = BTreeMap::new();
     for wanted in pids {
+        if is_table(&packets, wanted) {
+            let kept = keep_first(&mut packets, wanted);
+            let before = u64::from(index) * kept as u64;
+            first.insert(wanted, (before % 16) as u8);
+            continue;
+        }
         let counted = packets.iter().filter(|p| pid(p) == wanted && has_payload(p)).count();
         pad(&mut packets, wanted, (16 - counted % 16) % 16);
     }
-    count(&mut packets);
+    count(&mut packets, first);
     packets.concat()
 }
 
@@ -48,19 +59,21 @@ fn is_table(packets: &[TsPacket], wanted: u16) -> bool {
     first.is_some_and(|packet| !packet[payload_at(packet)..].starts_with(&[0, 0, 1]))
 }
 
-/// Adds `missing` packets with payload to a PID: tables are repeated, a packet of a stream is spread
-/// over several.
-fn pad(packets: &mut Vec<TsPacket>, wanted: u16, missing: usize) {
-    if missing == 0 {
-        return;
-    }
-    if is_table(packets, wanted) {
-        if let Some(at) = packets.iter().position(|p| pid(p) == wanted && has_payload(p)) {
-            let table = packets[at];
-            packets.splice(at..at, std::iter::repeat_n(table, missing));
+/// Drops all repetitions of a table, and says how many packets it takes.
+fn keep_first(packets: &mut Vec<TsPacket>, table: u16) -> usize {
+    let mut begun = 0;
+    packets.retain(|packet| {
+        if pid(packet) != table {
+            return true;
         }
-        return;
-    }
+        begun += u32::from(packet[1] & UNIT_START != 0);
+        begun == 1
+    });
+    packets.iter().filter(|packet| pid(packet) == table).count()
+}
+
+/// Adds `missing` packets with payload to a stream's PID: what is in one is spread over several.
+fn pad(packets: &mut Vec<TsPacket>, wanted: u16, missing: usize) {
     let mut missing = missing;
     while missing > 0 {
         let own = packets.iter().enumerate().filter(|(_, p)| pid(p) == wanted && has_payload(p));
@@ -119,8 +132,8 @@ fn stuffed(like: &TsPacket, adaptation: &[u8], payload: &[u8]) -> TsPacket {
     packet
 }
 
-fn count(packets: &mut [TsPacket]) {
-    let mut next = std::collections::HashMap::<u16, u8>::new();
+/// Numbers each PID's packets, from 0 unless `next` says otherwise.
+fn count(packets: &mut [TsPacket], mut next: BTreeMap<u16, u8>) {
     for packet in packets {
         let pid = pid(packet);
         if pid == NULL_PID {
@@ -179,17 +192,17 @@ mod tests {
         let silence: Vec<u8> = header.iter().copied().chain([6; 13]).collect();
         for count in 2..20 {
             let before: Vec<u8> = (0..count).flat_map(|_| packet(257, true, &silence)).collect();
-            let after = made_whole(&before);
+            let after = made_whole(&before, 0);
             assert_eq!(payload(&before, 257), payload(&after, 257));
             assert_eq!(after.len() / PACKET % 16, 0, "{count}");
         }
     }
 
     #[test]
-    fn every_pid_counts_from_0_to_15() {
+    fn every_stream_counts_from_0_to_15() {
         for frames in 0..40 {
-            let whole = made_whole(&sample(frames));
-            for wanted in [0, 256, 257] {
+            let whole = made_whole(&sample(frames), 0);
+            for wanted in [256, 257] {
                 let counters: Vec<u8> = whole
                     .as_chunks::<PACKET>()
                     .0
@@ -204,10 +217,27 @@ mod tests {
     }
 
     #[test]
+    fn tables_are_sent_once_and_counted_from_segment_to_segment() {
+        let once = packet(0, true, &[0; 184]);
+        let long = [packet(18, true, &[0; 184]), packet(18, false, &[1; 184])];
+        let stream = [&[once][..], &long, &[once], &long].concat().concat();
+        let counters = |index: u32, wanted: u16| -> Vec<u8> {
+            let whole = made_whole(&stream, index);
+            let packets = whole.as_chunks::<PACKET>().0;
+            packets.iter().filter(|p| pid(p) == wanted).map(|p| p[3] & 15).collect()
+        };
+        for wanted in [0, 18] {
+            let all: Vec<u8> = (0..40).flat_map(|index| counters(index, wanted)).collect();
+            assert_eq!(all.len(), if wanted == 0 { 40 } else { 80 });
+            assert!(all.iter().enumerate().all(|(at, n)| usize::from(*n) == at % 16), "{all:?}");
+        }
+    }
+
+    #[test]
     fn no_byte_of_a_stream_changes() {
         for frames in 0..40 {
             let before = sample(frames);
-            let after = made_whole(&before);
+            let after = made_whole(&before, 0);
             for wanted in [256, 257] {
                 assert_eq!(payload(&before, wanted), payload(&after, wanted));
             }

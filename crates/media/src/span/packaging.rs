@@ -57,7 +57,7 @@ pub(super) fn package(
     match job.recipe.packaging {
         Packaging::MpegTs => {
             let bytes = transport_stream(&tracks).blame_worker("a segment cannot be muxed")?;
-            Ok(Packaged { init: None, bytes: continuity::made_whole(&bytes) })
+            Ok(Packaged { init: None, bytes: continuity::made_whole(&bytes, index) })
         }
         Packaging::Fmp4 => {
             let made = fragment(&tracks, index).blame_worker("a segment cannot be muxed")?;
