@@ -27,6 +27,16 @@ impl Renditions {
         Renditions(1 << rendition)
     }
 
+    /// As bits, the lowest for the first.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Those whose bits are set.
+    pub fn from_bits(bits: u64) -> Renditions {
+        Renditions(bits)
+    }
+
     /// Whether it is in.
     pub fn contains(self, rendition: u32) -> bool {
         rendition < Renditions::MAX && self.0 & (1 << rendition) != 0

@@ -1,0 +1,99 @@
+//! What is kept of each job, and how it is removed. When and what is the leader's decision.
+
+use std::collections::BTreeMap;
+
+use object_store::{Error as ObjectError, ObjectStore, ObjectStoreExt};
+use segue_model::{Hash, Job, JobId, Span};
+use tokio_stream::StreamExt;
+
+use crate::error::StoreError;
+use crate::{JOB, JOBS, Store};
+
+/// What there is of a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobUsage {
+    /// Objects.
+    pub objects: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Whether its description is among them; without it, it is the rest of a removal.
+    pub described: bool,
+}
+
+impl Store {
+    /// What is kept, of every job. Lists everything: not for every minute.
+    pub async fn usage(&self) -> Result<BTreeMap<JobId, JobUsage>, StoreError> {
+        let folder = self.full_path(JOBS)?;
+        let mut usage: BTreeMap<JobId, JobUsage> = BTreeMap::new();
+        let mut listed = self.objects.list(Some(&folder));
+        while let Some(object) = listed.next().await {
+            let object = object.map_err(|e| self.failed("objects cannot be listed", &e))?;
+            let mut parts = object.location.prefix_match(&folder).into_iter().flatten();
+            let id = parts.next().and_then(|part| Hash::from_hex(part.as_ref()));
+            // What is not ours is left alone.
+            let Some(id) = id.map(JobId) else { continue };
+            let job = usage.entry(id).or_default();
+            job.objects += 1;
+            job.bytes += object.size;
+            job.described |= parts.next().is_some_and(|part| part.as_ref() == JOB);
+        }
+        Ok(usage)
+    }
+
+    /// Which segments of a job there are: for each rendition, runs of them, rising. Those that
+    /// cannot be whole are removed, so that they are made again.
+    pub async fn published(&self, job: &Job) -> Result<Vec<(u32, Vec<Span>)>, StoreError> {
+        let folder = self.full_path(&format!("{JOBS}/{}", job.id))?;
+        let mut found: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        let mut listed = self.objects.list(Some(&folder));
+        while let Some(object) = listed.next().await {
+            let object = object.map_err(|e| self.failed("segments cannot be listed", &e))?;
+            let parts = object.location.prefix_match(&folder).into_iter().flatten();
+            let key = parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/");
+            let Some(segment) = segue_hls::keys::parse_segment(&job.recipe, &key) else { continue };
+            if segment.index >= job.timeline.segments() {
+                continue;
+            }
+            if object.size == 0 {
+                let removed = self.objects.delete(&object.location).await;
+                removed.map_err(|e| self.failed(&format!("{key} cannot be removed"), &e))?;
+                continue;
+            }
+            found.entry(segment.rendition).or_default().push(segment.index);
+        }
+        let runs = |(rendition, mut indices): (u32, Vec<u32>)| {
+            indices.sort_unstable();
+            let mut runs: Vec<Span> = Vec::new();
+            for index in indices {
+                match runs.last_mut() {
+                    Some(run) if run.end == index => run.end += 1,
+                    _ => runs.push(Span { first: index, end: index + 1 }),
+                }
+            }
+            (rendition, runs)
+        };
+        Ok(found.into_iter().map(runs).collect())
+    }
+
+    /// Removes a job: its description first, so that nobody begins to play what is going away.
+    /// Returns how many bytes that freed.
+    pub async fn remove(&self, job: JobId) -> Result<u64, StoreError> {
+        self.remove_object(&self.path(job, JOB)?).await?;
+        let folder = self.full_path(&format!("{JOBS}/{job}"))?;
+        let mut freed = 0;
+        let mut listed = self.objects.list(Some(&folder));
+        while let Some(object) = listed.next().await {
+            let object = object.map_err(|e| self.failed("objects cannot be listed", &e))?;
+            self.remove_object(&object.location).await?;
+            freed += object.size;
+        }
+        Ok(freed)
+    }
+
+    async fn remove_object(&self, path: &object_store::path::Path) -> Result<(), StoreError> {
+        match self.objects.delete(path).await {
+            Ok(()) | Err(ObjectError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed(&format!("{path} cannot be removed"), &error)),
+        }
+    }
+}
