@@ -1,0 +1,112 @@
+//! What is asked for.
+
+use segue_model::{
+    AudioRequest, BoundaryRule, ChannelRequest, Hash, JobId, JobRequest, Packaging,
+    RenditionRequest, Time,
+};
+
+use crate::invalid::{Invalid, fits};
+use crate::v1;
+
+/// A job's id from its 64 digits.
+pub fn job_id(text: &str) -> Result<JobId, Invalid> {
+    let wrong = || Invalid::new("job", format!("'{text}' is not 64 hexadecimal digits"));
+    Hash::from_hex(text).map(JobId).ok_or_else(wrong)
+}
+
+impl TryFrom<v1::Request> for JobRequest {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Request) -> Result<JobRequest, Invalid> {
+        let usual = JobRequest::default();
+        let boundaries = boundaries(&wire, usual.boundaries.segment())?;
+        let packaging = match v1::Packaging::try_from(wire.packaging) {
+            Ok(v1::Packaging::Unspecified) => usual.packaging,
+            Ok(v1::Packaging::MpegTs) => Packaging::MpegTs,
+            Ok(v1::Packaging::Fmp4) => Packaging::Fmp4,
+            Err(_) => return Err(unknown("packaging", wire.packaging)),
+        };
+        let mut renditions = Vec::new();
+        for (at, text) in wire.renditions.iter().enumerate() {
+            let field = format!("renditions[{at}]");
+            let parsed: Result<RenditionRequest, _> = text.parse();
+            renditions.push(parsed.map_err(|error| Invalid::new(&field, error.to_string()))?);
+        }
+        let audio = wire.audio.unwrap_or_default();
+        let channels = match audio.source_channels {
+            true => ChannelRequest::Source,
+            false => ChannelRequest::Stereo,
+        };
+        let sound = AudioRequest { stream: audio.stream, bitrate: audio.bitrate, channels };
+        Ok(JobRequest {
+            boundaries,
+            packaging,
+            exact: wire.exact,
+            renditions,
+            upscale: wire.upscale,
+            crf: wire.crf.map_or(Ok(usual.crf), |crf| fits(crf, "crf"))?,
+            constant_bitrate: wire.constant_bitrate,
+            preset: if wire.preset.is_empty() { usual.preset } else { wire.preset },
+            audio: (!audio.none).then_some(sound),
+        })
+    }
+}
+
+fn boundaries(wire: &v1::Request, usual: Time) -> Result<BoundaryRule, Invalid> {
+    let segment = match wire.segment_seconds.as_str() {
+        "" => usual,
+        text => {
+            let wrong = || format!("'{text}' is not a length in seconds, such as 2 or 1001/500");
+            text.parse().map_err(|_| Invalid::new("segment_seconds", wrong()))?
+        }
+    };
+    match v1::Boundaries::try_from(wire.boundaries) {
+        Ok(v1::Boundaries::Unspecified | v1::Boundaries::Grid) => {
+            Ok(BoundaryRule::Grid { segment })
+        }
+        Ok(v1::Boundaries::KeyframesGreedy) => Ok(BoundaryRule::KeyframesGreedy { segment }),
+        Ok(v1::Boundaries::KeyframesCumulative) => {
+            Ok(BoundaryRule::KeyframesCumulative { segment })
+        }
+        Err(_) => Err(unknown("boundaries", wire.boundaries)),
+    }
+}
+
+fn unknown(field: &str, value: i32) -> Invalid {
+    Invalid::new(field, format!("{value} is not known to this version: update the scheduler"))
+}
+
+impl From<&JobRequest> for v1::Request {
+    fn from(request: &JobRequest) -> v1::Request {
+        let boundaries = match request.boundaries {
+            BoundaryRule::Grid { .. } => v1::Boundaries::Grid,
+            BoundaryRule::KeyframesGreedy { .. } => v1::Boundaries::KeyframesGreedy,
+            BoundaryRule::KeyframesCumulative { .. } => v1::Boundaries::KeyframesCumulative,
+        };
+        let packaging = match request.packaging {
+            Packaging::MpegTs => v1::Packaging::MpegTs,
+            Packaging::Fmp4 => v1::Packaging::Fmp4,
+        };
+        let audio = match request.audio {
+            None => v1::Audio { none: true, ..v1::Audio::default() },
+            Some(AudioRequest { stream, bitrate, channels }) => v1::Audio {
+                none: false,
+                stream,
+                bitrate,
+                source_channels: channels == ChannelRequest::Source,
+            },
+        };
+        v1::Request {
+            renditions: request.renditions.iter().map(ToString::to_string).collect(),
+            upscale: request.upscale,
+            boundaries: boundaries.into(),
+            segment_seconds: request.boundaries.segment().to_string(),
+            packaging: packaging.into(),
+            exact: request.exact,
+            crf: Some(request.crf.into()),
+            constant_bitrate: request.constant_bitrate,
+            preset: request.preset.clone(),
+            audio: Some(audio),
+        }
+    }
+}

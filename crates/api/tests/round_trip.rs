@@ -1,0 +1,210 @@
+//! What goes over the wire comes back as it was, and what cannot be meant is refused by name.
+
+use proptest::prelude::*;
+use prost::Message;
+use segue_api::v1;
+use segue_model::pool::{
+    Answer, Beat, Desired, DeviceCapabilities, EncoderFamily, LeaseId, Measured, Order, Renditions,
+    Resources, Screened, Screening, SpanEnd, SpanStatus, Status, Term, WorkerId,
+};
+use segue_model::{
+    AudioRequest, BoundaryRule, ChannelRequest, FailureClass, Hash, JobId, JobRequest, Packaging,
+    SegmentId, Span, SpanFailure, Time,
+};
+
+/// Sent as bytes, as it would be.
+fn sent<M: Message + Default>(message: &M) -> M {
+    M::decode(message.encode_to_vec().as_slice()).expect("what was encoded is decoded")
+}
+
+prop_compose! {
+    fn orders()(
+        (term, epoch) in any::<(u64, u64)>(),
+        job in any::<[u8; 32]>(),
+        (first, length) in (0..u32::MAX / 2, 0..u32::MAX / 2),
+        renditions in any::<u64>(),
+        device in any::<u16>(),
+        playback in any::<bool>(),
+    ) -> Order {
+        Order {
+            lease: LeaseId { term: Term(term), epoch },
+            job: JobId(Hash(job)),
+            span: Span { first, end: first + length },
+            renditions: Renditions::from_bits(renditions),
+            device,
+            playback,
+        }
+    }
+}
+
+fn resources() -> impl Strategy<Value = Resources> {
+    any::<[u32; 4]>().prop_map(|[video_ms, render_ms, cpu_ms, memory_mib]| Resources {
+        video_ms,
+        render_ms,
+        cpu_ms,
+        memory_mib,
+    })
+}
+
+fn ends() -> impl Strategy<Value = SpanEnd> {
+    let classes = prop::sample::select(vec![
+        FailureClass::Source,
+        FailureClass::Worker,
+        FailureClass::Transient,
+    ]);
+    let failures = (classes, ".*", prop::collection::vec(".*", 0..3))
+        .prop_map(|(class, message, log)| SpanEnd::Failed(SpanFailure { class, message, log }));
+    let plain = vec![SpanEnd::Done, SpanEnd::Returned, SpanEnd::Died, SpanEnd::Killed];
+    prop_oneof![prop::sample::select(plain), failures]
+}
+
+prop_compose! {
+    fn spans()(
+        order in orders(),
+        (ready_through, published_through) in any::<(u32, u32)>(),
+        gaps in prop::collection::vec(any::<(u32, u32)>(), 0..4),
+        measured in prop::option::of((any::<(u32, u32)>(), resources())),
+        end in prop::option::of(ends()),
+    ) -> SpanStatus {
+        let gap = |(rendition, index)| SegmentId { rendition, index };
+        let measure = |((segments, pace_ms), effort)| Measured { segments, pace_ms, effort };
+        SpanStatus {
+            order,
+            ready_through,
+            published_through,
+            gaps: gaps.into_iter().map(gap).collect(),
+            measured: measured.map(measure),
+            end,
+        }
+    }
+}
+
+fn screenings() -> impl Strategy<Value = Screening> {
+    any::<(u64, u16, u32)>().prop_map(|(term, device, round)| Screening {
+        term: Term(term),
+        device,
+        round,
+    })
+}
+
+fn beats() -> impl Strategy<Value = Beat> {
+    any::<[u64; 7]>().prop_map(|[worker, incarnation, stream, sequence, content, term, version]| {
+        let (worker, applied) = (WorkerId(worker), (Term(term), version));
+        Beat { worker, incarnation, stream, sequence, content, applied }
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_status_arrives_as_it_was(
+        beat in beats(),
+        spans in prop::collection::vec(spans(), 0..4),
+        draining in any::<bool>(),
+        screened in prop::collection::vec((screenings(), any::<bool>()), 0..3),
+    ) {
+        let screened = screened.into_iter();
+        let screened = screened.map(|(screening, passed)| Screened { screening, passed }).collect();
+        let status = Status { beat, spans, draining, screened };
+        let wire = sent(&v1::Status::from(status.clone()));
+        prop_assert_eq!(Status::try_from(wire), Ok(status));
+    }
+
+    #[test]
+    fn a_desired_state_arrives_as_it_was(
+        numbers in any::<[u64; 5]>(),
+        (begin_within_ms, lease_ms) in any::<(u32, u32)>(),
+        orders in prop::collection::vec(orders(), 0..4),
+        drain in any::<bool>(),
+        screenings in prop::collection::vec(screenings(), 0..3),
+    ) {
+        let [term, stream, version, heard, content] = numbers;
+        let term = Term(term);
+        let answer = Answer { term, stream, version, heard, content, begin_within_ms, lease_ms };
+        let desired = Desired { answer, orders, drain, screenings };
+        let wire = sent(&v1::Desired::from(desired.clone()));
+        prop_assert_eq!(Desired::try_from(wire), Ok(desired));
+    }
+
+    #[test]
+    fn a_device_arrives_as_it_was(
+        name in ".*",
+        family in prop::sample::select(EncoderFamily::ALL.to_vec()),
+        (capacity, calibration) in (resources(), resources()),
+        (spans_max, batch_spans) in any::<(u16, u16)>(),
+    ) {
+        let device =
+            DeviceCapabilities { name, family, capacity, calibration, spans_max, batch_spans };
+        let wire = sent(&v1::Device::from(device.clone()));
+        prop_assert_eq!(DeviceCapabilities::try_from(wire), Ok(device));
+    }
+}
+
+#[test]
+fn a_request_arrives_as_it_was() {
+    let segment = Time::new(1001, 500);
+    for request in [
+        JobRequest::default(),
+        JobRequest {
+            boundaries: BoundaryRule::KeyframesCumulative { segment },
+            packaging: Packaging::Fmp4,
+            exact: true,
+            renditions: ["720p@3M", "640x360", "source"].map(|r| r.parse().expect(r)).to_vec(),
+            upscale: true,
+            crf: 0,
+            constant_bitrate: true,
+            preset: "slow".to_owned(),
+            audio: None,
+        },
+        JobRequest {
+            boundaries: BoundaryRule::KeyframesGreedy { segment },
+            audio: Some(AudioRequest {
+                stream: Some(0),
+                bitrate: Some(96_000),
+                channels: ChannelRequest::Source,
+            }),
+            ..JobRequest::default()
+        },
+    ] {
+        let wire = sent(&v1::Request::from(&request));
+        assert_eq!(JobRequest::try_from(wire), Ok(request));
+    }
+}
+
+#[test]
+fn what_is_left_out_of_a_request_is_as_usual() {
+    assert_eq!(JobRequest::try_from(v1::Request::default()), Ok(JobRequest::default()));
+}
+
+#[test]
+fn what_cannot_be_meant_names_its_field() {
+    let request = |wire: v1::Request| JobRequest::try_from(wire).expect_err("refused").to_string();
+    let usual = v1::Request::default;
+    let renditions = vec!["720p".to_owned(), "big".to_owned()];
+    let said = request(v1::Request { renditions, ..usual() });
+    assert!(said.starts_with("renditions[1]: ") && said.contains("SIZE"), "{said}");
+    let said = request(v1::Request { segment_seconds: "two".to_owned(), ..usual() });
+    assert!(said.starts_with("segment_seconds: 'two'"), "{said}");
+    assert!(request(v1::Request { crf: Some(256), ..usual() }).starts_with("crf: "));
+    assert!(request(v1::Request { packaging: 9, ..usual() }).starts_with("packaging: 9"));
+
+    let order = v1::Order {
+        lease: Some(v1::LeaseId { term: 1, epoch: 1 }),
+        job: vec![0; 31],
+        first: 2,
+        end: 3,
+        renditions: 1,
+        device: 0,
+        playback: false,
+    };
+    let status = |order: v1::Order| {
+        let span = v1::SpanStatus { order: Some(order), ..v1::SpanStatus::default() };
+        let beat = Some(v1::Beat::default());
+        let wire = v1::Status { beat, spans: vec![span], ..v1::Status::default() };
+        Status::try_from(wire).expect_err("refused").to_string()
+    };
+    assert_eq!(status(order.clone()), "spans[0].order.job: has 31 bytes, not 32");
+    let whole = v1::Order { job: vec![0; 32], ..order };
+    assert!(status(v1::Order { end: 1, ..whole.clone() }).starts_with("spans[0].order.end: "));
+    assert!(status(v1::Order { device: 1 << 16, ..whole.clone() }).contains("order.device"));
+    assert_eq!(status(v1::Order { lease: None, ..whole }), "spans[0].order.lease: is missing");
+}
