@@ -10,8 +10,9 @@ use crate::{
     Packaging, RateControl, Recipe, Rendition, Revision, Source, Time, VideoSettings,
 };
 
-/// Which encoding this is; part of the bytes.
-pub const VERSION: u64 = 1;
+/// Which encoding this is, and which layout of segments: part of the bytes. Segments of one job join
+/// whoever made them, so whatever keeps new ones from joining old ones raises it, too.
+pub const VERSION: u64 = 2;
 
 /// The canonical bytes of `recipe` applied to `source`.
 pub fn encode(source: &Source, recipe: &Recipe) -> Vec<u8> {

@@ -83,9 +83,9 @@ fn golden_ids() {
     assert_eq!(
         ids.map(|id| id.to_string()),
         [
-            "65962d7369321703d08a1143c36403d799d0f486dcd8b012ad2daae30824cd0e",
-            "48a6f2371570bd104c484156ac48b68e212475523ad4b9e73394435e90b1ac7a",
-            "d7c17622f0f0d8e49645e71313a97e17b90d844f960bb8a18b89d20ab763fd81",
+            "16b17e697359c345f8e6d6726107652b50468c9e46ae030a7911d8e1d7d58e95",
+            "5698c048e3d65004c3440580d829669e6cdc171bdb72682647c5eb278427c94d",
+            "f26164c6ae3d2cf5b983979deb5d86e934cc5b8067e17cfc9f967685de516fb0",
         ]
     );
 }

@@ -13,8 +13,8 @@ const DEINTERLACER_FRAMES: i64 = 6;
 
 /// Pictures an encoder is given before the first it keeps. An encoder that begins with the segment
 /// knows nothing of what it will have to predict, and spends its buffer badly: the first pictures
-/// were up to 2.5 dB worse on real footage (see benches/README.md). A second of them mends that where
-/// nobody waits; half of that has to do where somebody does.
+/// were up to 2.5 dB worse on real footage. These mend most of that where nobody waits (see
+/// benches/README.md); half of them has to do where somebody does.
 pub(super) fn encoder_frames(urgent: bool) -> usize {
     if urgent { ENCODER_FRAMES_MAX / 2 } else { ENCODER_FRAMES_MAX }
 }

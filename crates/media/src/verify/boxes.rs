@@ -269,12 +269,12 @@ pub(super) fn samples(bytes: &[u8], init: &InitSection) -> Result<Vec<Sample>, B
     let data: Vec<Range<usize>> =
         boxes.iter().filter(|(code, _)| code == b"mdat").map(|(_, range)| range.clone()).collect();
     let mut samples = Vec::new();
+    let mut next = 0;
     for (code, range) in boxes {
+        let start = std::mem::replace(&mut next, range.end);
         if code != *b"moof" {
             continue;
         }
-        // The header has 8 bytes: none has a 64-bit size.
-        let start = range.start - 8;
         for (code, inner) in walk(&bytes[range.clone()])? {
             if code == *b"traf" {
                 let track = &bytes[range.start + inner.start..range.start + inner.end];
@@ -332,8 +332,9 @@ fn fragment(
             position =
                 moof.checked_add_signed(offset as i32 as isize).ok_or_else(|| short("trun"))?;
         }
-        // Without sizes and durations of their own, four billion samples fit in a few bytes.
-        if count as usize > whole {
+        // Without sizes and durations of their own, four billion samples fit in a few bytes, and so do
+        // many runs of fewer.
+        if samples.len() + count as usize > whole {
             return Err(BoxError::Malformed(format!("a run of {count} samples in {whole} bytes")));
         }
         let first_flags = run.optional(flags & 0x4 != 0)?;
@@ -389,5 +390,56 @@ impl<'a> Fields<'a> {
 
     fn optional(&mut self, present: bool) -> Result<Option<u32>, BoxError> {
         if present { self.u32().map(Some) } else { Ok(None) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxed(code: &Code, content: &[u8]) -> Vec<u8> {
+        let size = (content.len() as u32 + 8).to_be_bytes();
+        [&size[..], code, content].concat()
+    }
+
+    fn numbers(numbers: &[u32]) -> Vec<u8> {
+        numbers.iter().flat_map(|number| number.to_be_bytes()).collect()
+    }
+
+    /// A fragment of runs with so many samples each, of one byte and one tick.
+    fn fragment_of(runs: &[u32]) -> Vec<u8> {
+        // Flags: durations and sizes are in the header; it counts from the moof box.
+        let header = boxed(b"tfhd", &numbers(&[0x02_0018, 1, 1, 1]));
+        let time = boxed(b"tfdt", &numbers(&[0, 0]));
+        let runs: Vec<u8> =
+            runs.iter().flat_map(|count| boxed(b"trun", &numbers(&[0, *count]))).collect();
+        boxed(b"moof", &boxed(b"traf", &[header, time, runs].concat()))
+    }
+
+    fn one_track() -> InitSection {
+        InitSection { tracks: vec![InitTrack { id: 1, ..InitTrack::default() }] }
+    }
+
+    #[test]
+    fn many_runs_of_many_samples_in_few_bytes_are_refused_before_they_take_memory() {
+        let segment = fragment_of(&[10_000; 1_000]);
+        let refused = samples(&segment, &one_track()).expect_err("refused");
+        assert!(matches!(&refused, BoxError::Malformed(what) if what.contains("a run of 10000")));
+    }
+
+    #[test]
+    fn positions_count_from_the_fragment_whatever_header_it_has() {
+        let plain = fragment_of(&[1]);
+        // The same box with its size in 64 bits.
+        let size = (plain.len() as u64 + 8).to_be_bytes();
+        let wide = [&numbers(&[1])[..], b"moof", &size, &plain[8..]].concat();
+        for fragment in [plain, wide] {
+            let first = boxed(b"styp", b"msdh");
+            // The sample is the byte that the fragment begins with: no mdat box has it.
+            let segment = [first.clone(), fragment].concat();
+            let refused = samples(&segment, &one_track()).expect_err("refused");
+            let what = format!("the sample in bytes {} to {}", first.len(), first.len() + 1);
+            assert!(matches!(&refused, BoxError::Truncated(said) if said.starts_with(&what)));
+        }
     }
 }

@@ -360,7 +360,7 @@ impl Reel {
         // Without a time of its own a segment goes on where the one before ended.
         let before = at.checked_sub(1).and_then(|before| {
             let times = self.times[before].tracks.first()?;
-            times.frames.last().map(|last| last.presentation + last.duration)
+            times.frames.last().map(|last| last.presentation.saturating_add(last.duration))
         });
         let start = look.timestamp.or(before).unwrap_or(0);
         Ok((vec![frames::of_packed(&look, start, &bytes)], bytes[look.start..].to_vec()))

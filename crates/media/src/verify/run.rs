@@ -364,7 +364,8 @@ fn ts_frame(
     // Only the first audio frame of a PES packet has a time of its own. libav leaves the others
     // without one when it has seen too little to know how long they last.
     let is_inner = packet.position().is_none() && lane.track.kind == TrackKind::Sound;
-    let follows = before.filter(|_| is_inner).map(|before| before.presentation + before.duration);
+    let follows = before.filter(|_| is_inner);
+    let follows = follows.map(|before| before.presentation.saturating_add(before.duration));
     let presentation = packet.pts().or(follows)?;
     let decode = packet.dts().unwrap_or(presentation);
     // Timestamps have 33 bits. What libav makes of a wrap depends on where it began to read.
