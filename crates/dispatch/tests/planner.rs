@@ -368,7 +368,7 @@ fn viewers_who_need_too_much_keep_nobody_waiting_who_needs_little() {
     bench.watches(SETTLED, 0);
     for number in 0..9 {
         let name = format!("large {number}");
-        let facts = JobFacts { renditions_per_mille: vec![4_000], ..film(&name, 10) };
+        let facts = JobFacts { kind: 2, renditions_per_mille: vec![4_000], ..film(&name, 10) };
         bench.tell(SETTLED, Event::Job(facts));
         bench.watches_film(SETTLED, ClaimId(100 + number), &name, 0);
     }
@@ -549,4 +549,166 @@ fn storage_that_takes_nothing_for_minutes_costs_a_worker_its_lease_and_not_its_n
     }
     assert!(!held(&bench));
     assert!(bench.planner.view().workers[0].devices[0].trusted);
+}
+
+/// A device that makes one film as fast as it is watched, and not two.
+fn slow_processor() -> DeviceCapabilities {
+    let capacity = Resources { cpu_ms: 1_200, memory_mib: 4_000, ..Resources::default() };
+    DeviceCapabilities { capacity, ..processor() }
+}
+
+#[test]
+fn those_who_watch_go_on_whoever_else_waits() {
+    let mut bench = Bench::new();
+    bench.connect_with(0, ALICE, slow_processor());
+    bench.job(0, 100);
+    bench.watches(SETTLED, 0);
+    for number in 0..9 {
+        let name = format!("late {number}");
+        bench.tell(SETTLED, Event::Job(film(&name, 100)));
+        bench.watches_film(SETTLED, ClaimId(100 + number), &name, 0);
+    }
+    let mut made = 0;
+    for now in (SETTLED..60_000).step_by(1_000) {
+        bench.watches(now, ((now - SETTLED) / 2_000) as u32);
+        let order = bench.orders(ALICE)[0];
+        made = order.span.end.min(made + 1);
+        bench.says(now, ALICE, vec![making(order, made)]);
+    }
+    assert!(made > 40, "of 30 segments that were watched {made} were made");
+}
+
+#[test]
+fn a_seek_is_not_kept_waiting_by_what_it_left() {
+    let mut bench = Bench::new();
+    bench.connect_with(0, ALICE, slow_processor());
+    bench.job(0, 1_000);
+    bench.watches(SETTLED, 0);
+    let order = bench.orders(ALICE)[0];
+    bench.says(SETTLED + 2_000, ALICE, vec![making(order, order.span.end)]);
+    bench.watches(SETTLED + 2_100, 500);
+    let begins: Vec<u32> = bench.orders(ALICE).iter().map(|order| order.span.first).collect();
+    assert_eq!(begins, [0, 500]);
+    assert!(!bench.orders(ALICE)[0].playback, "it may end at once");
+}
+
+#[test]
+fn who_leaves_makes_room_with_the_segment_at_hand() {
+    let mut bench = Bench::new();
+    bench.connect_with(0, ALICE, slow_processor());
+    bench.job(0, 100);
+    bench.tell(0, Event::Job(film("next", 100)));
+    bench.watches(SETTLED, 0);
+    let order = bench.orders(ALICE)[0];
+    bench.says(SETTLED + 1_000, ALICE, vec![making(order, 1)]);
+    bench.tell(SETTLED + 1_100, Event::Unclaim(VIEWER));
+    assert_eq!(bench.orders(ALICE)[0].span, Span { first: 0, end: 2 });
+    bench.watches_film(SETTLED + 1_200, ClaimId(9), "next", 0);
+    assert!(bench.made().contains(&named("next")));
+}
+
+#[test]
+fn what_another_viewer_comes_to_is_made_on_when_one_leaves() {
+    let mut bench = Bench::new();
+    bench.connect(0, ALICE);
+    bench.job(0, 100);
+    bench.watches(SETTLED, 0);
+    bench.watches_film(SETTLED, ClaimId(9), "film", 1);
+    let before = bench.orders(ALICE);
+    bench.tell(SETTLED + 1_100, Event::Unclaim(VIEWER));
+    assert_eq!(bench.orders(ALICE), before);
+}
+
+#[test]
+fn a_bad_source_is_given_up_where_only_one_device_would_be_asked() {
+    let mut bench = Bench::new();
+    let graphics = DeviceCapabilities { family: EncoderFamily::Vaapi, ..processor() };
+    bench.connect_with(0, ALICE, graphics);
+    bench.connect(0, BOB);
+    let families = vec![EncoderFamily::Vaapi, EncoderFamily::X264];
+    bench.tell(0, Event::Job(JobFacts { families, ..film("film", 1) }));
+    bench.batch(SETTLED);
+    let mut failed_at = None;
+    for now in (SETTLED..300_000).step_by(250) {
+        let orders = bench.orders(ALICE).into_iter();
+        let spans = orders.map(|order| failed(order, FailureClass::Source)).collect();
+        let decisions = bench.says(now, ALICE, spans);
+        bench.says(now, BOB, Vec::new());
+        if decisions.iter().any(|decision| matches!(decision, Decision::Failed { .. })) {
+            failed_at = Some(now);
+            break;
+        }
+    }
+    assert!(failed_at.is_some(), "it is tried for ever");
+}
+
+#[test]
+fn a_worker_that_the_scheduler_slept_past_is_still_known() {
+    let mut bench = Bench::new();
+    bench.connect(0, ALICE);
+    bench.tell(SETTLED + 700_000, Event::Tick);
+    let decisions = bench.says(SETTLED + 700_100, ALICE, Vec::new());
+    assert!(!decisions.is_empty(), "it is answered");
+    bench.job(SETTLED + 700_200, 10);
+    bench.batch(SETTLED + 700_200);
+    assert_eq!(bench.made(), [job()]);
+}
+
+#[test]
+fn a_worker_that_is_not_known_is_told_to_say_who_it_is() {
+    let mut bench = Bench::new();
+    bench.streams.insert(ALICE, 3);
+    let decisions = bench.says(SETTLED, ALICE, Vec::new());
+    assert_eq!(decisions, [Decision::NotGreeted { worker: ALICE, stream: 3 }]);
+}
+
+#[test]
+fn what_is_made_and_never_stored_is_made_by_somebody_else() {
+    let mut bench = Bench::new();
+    bench.job(0, 4);
+    bench.connect(0, ALICE);
+    bench.batch(SETTLED);
+    let order = bench.orders(ALICE)[0];
+    let done = SpanStatus {
+        published_through: 0,
+        end: Some(SpanEnd::Done),
+        ..making(order, order.span.end)
+    };
+    let held = |bench: &Bench| bench.orders(ALICE).iter().any(|held| held.lease == order.lease);
+    let mut again = None;
+    for now in (SETTLED..150_000).step_by(250) {
+        let spans = if held(&bench) { vec![done.clone()] } else { Vec::new() };
+        bench.says(now, ALICE, spans);
+        again = again.or(bench.orders(ALICE).into_iter().find(|o| o.lease != order.lease));
+    }
+    assert!(again.is_some(), "nobody makes it again");
+}
+
+#[test]
+fn a_death_is_judged_once_however_often_the_stream_breaks() {
+    let mut bench = Bench::new();
+    bench.job(0, 4);
+    bench.connect(0, ALICE);
+    bench.batch(SETTLED);
+    let order = bench.orders(ALICE)[0];
+    let died = SpanStatus { published_through: 0, end: Some(SpanEnd::Died), ..making(order, 1) };
+    bench.says(SETTLED + 10, ALICE, vec![died.clone()]);
+    for round in 1..6 {
+        let now = SETTLED + round * 1_000;
+        bench.breaks(now, ALICE);
+        bench.reconnects(now + 100, ALICE, vec![died.clone()]);
+    }
+    assert!(bench.planner.view().workers[0].devices[0].trusted);
+}
+
+#[test]
+fn a_drain_is_kept_for_a_worker_that_is_not_there_yet() {
+    let mut bench = Bench::new();
+    bench.tell(0, Event::Drain { worker: ALICE, drain: true });
+    bench.connect(0, ALICE);
+    bench.job(SETTLED, 10);
+    bench.batch(SETTLED);
+    assert!(bench.desired[&ALICE].drain && bench.orders(ALICE).is_empty());
+    bench.tell(SETTLED, Event::Drain { worker: ALICE, drain: false });
+    assert_eq!(bench.orders(ALICE).len(), 1);
 }

@@ -154,3 +154,21 @@ fn an_order_that_took_too_long_is_not_begun() {
             .contains(&Action::Start(order(false, 10)))
     );
 }
+
+#[test]
+fn an_upload_that_succeeds_after_it_was_given_up_keeps_no_worker() {
+    let mut worker = Worker::new();
+    worker.is_told(10, vec![order(false, 10)], false);
+    worker.made(1_000, 0);
+    let failure = segue_model::SpanFailure {
+        class: segue_model::FailureClass::Transient,
+        message: "the store is away".to_owned(),
+        log: Vec::new(),
+    };
+    worker.tell(1_100, Event::Ended { lease: LEASE, end: SpanEnd::Failed(failure) });
+    worker.stored(1_200, 0);
+    worker.tell(1_300, Event::Disconnected { stream: 1 });
+    worker.tell(1_400, Event::Drain);
+    let at = worker.session.deadline().expect("it waits to be heard");
+    assert!(worker.tell(at.0, Event::Tick).contains(&Action::Leave));
+}

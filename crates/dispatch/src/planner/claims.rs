@@ -10,6 +10,15 @@ use super::timers::Timer;
 use super::{Claim, Decision, Demand, JobFacts, Planner, Purpose};
 use crate::Moment;
 
+impl Demand {
+    /// Whether who wanted this went elsewhere, rather than on: seeks end what was begun for them.
+    fn is_left_for(&self, other: &Demand) -> bool {
+        const ON: u32 = 8;
+        let on = self.segment..=self.segment.saturating_add(ON);
+        !on.contains(&other.segment) || self.renditions != other.renditions
+    }
+}
+
 /// A claim as the planner keeps it.
 #[derive(Debug)]
 pub(super) struct Wish {
@@ -37,9 +46,13 @@ impl Planner {
     pub(super) fn learn_job(&mut self, facts: JobFacts) {
         let id = facts.id;
         if let Some(job) = self.job_index.get(&id).copied() {
+            let state = &mut self.jobs[job];
+            state.family = state.family.or(facts.family);
+            state.unclaimed_until = self.now + self.policy.unclaimed;
             for (rendition, span) in facts.published {
-                self.jobs[job].publish(rendition, span);
+                state.publish(rendition, span);
             }
+            self.queue_batch(job);
             return self.finish_batches(job, id);
         }
         let unclaimed_until = self.now + self.policy.unclaimed;
@@ -77,10 +90,14 @@ impl Planner {
         };
         self.set_timer(Timer::Claim(at), claim.until);
         let purpose = claim.purpose.clone();
+        let before = self.claims[at].demand();
         self.claims[at].claim = claim;
         match purpose {
-            Purpose::Playback(_) => {
+            Purpose::Playback(demand) => {
                 self.jobs[job].streams.insert(at);
+                if let Some(before) = before.filter(|before| before.is_left_for(&demand)) {
+                    self.stop_unwatched(job, before);
+                }
                 self.await_turn(at);
             }
             Purpose::Batch { renditions, .. } => {
@@ -106,6 +123,10 @@ impl Planner {
         self.claim_index.remove(&wish.id);
         let job = &mut self.jobs[wish.job];
         job.streams.remove(&at);
+        if let Some(demand) = wish.demand() {
+            self.stop_unwatched(wish.job, demand);
+        }
+        let job = &mut self.jobs[wish.job];
         let was_batch = job.batches.remove(&at).is_some();
         if was_batch && job.batches.is_empty() {
             for lease in job.leases.clone() {
@@ -116,6 +137,27 @@ impl Planner {
         }
         self.jobs[wish.job].unclaimed_until = self.now + self.policy.unclaimed;
         self.queue_batch(wish.job);
+    }
+
+    /// A viewer left a place, or altogether: what nobody else comes to there ends with the segment at
+    /// hand, and makes way like a batch.
+    fn stop_unwatched(&mut self, job: u32, left: Demand) {
+        let state = &self.jobs[job];
+        let ahead = (self.policy.read_ahead + self.policy.chunk) / state.segment_length() + 1;
+        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+        for lease in state.makers_near(left.segment, ahead, left.renditions) {
+            let (span, renditions) = (self.leases[lease].span, self.leases[lease].renditions);
+            let comes = |demand: Demand| {
+                !demand.renditions.intersection(renditions).is_empty()
+                    && demand.segment <= span.end
+                    && span.first <= demand.segment.saturating_add(ahead)
+            };
+            let streams = self.jobs[job].streams.iter();
+            let watched = streams.filter_map(|at| self.claims[*at].demand()).any(comes);
+            if self.leases[lease].playback && !watched {
+                self.demote(lease);
+            }
+        }
     }
 
     pub(super) fn doom_if_unclaimed(&mut self, at: u32) {
@@ -144,8 +186,6 @@ impl Planner {
                 self.decisions.push(Decision::Forgotten(job.id));
             }
         }
-        // Dropping the claims of a failed job doomed it once more.
-        self.doomed.clear();
     }
 
     pub(super) fn published(&mut self, job: JobId, rendition: u32, span: Span) {
@@ -208,17 +248,24 @@ impl Planner {
         let next = job.next_open(demand.segment, demand.renditions, self.now);
         let due = next.opening.map(|opening| job.due(&demand, opening.span.first));
         let late = self.late_lease(at);
-        if let Some(due) = late.map(|_| demand.due).or(due)
-            && due - self.policy.read_ahead <= self.now
-        {
-            let line = job.line(demand.renditions);
-            self.claims[at].queued = Some((line, due));
-            self.waiting.insert(line, (due, at));
-            return;
+        let due = late.map(|_| demand.due).or(due);
+        if let Some(due) = due.filter(|due| *due - self.policy.read_ahead <= self.now) {
+            let rides = next.opening.is_some_and(|it| self.ridden(wish.job, it).is_some());
+            return self.stand_in_line(at, due, rides && late.is_none());
         }
         let begins = due.map(|due| due - self.policy.read_ahead);
         let wake = [begins, next.paused].into_iter().flatten().min();
         self.set_timer(Timer::Stream(at), wake);
+    }
+
+    /// Puts a stream among those that wait.
+    pub(super) fn stand_in_line(&mut self, at: u32, due: Moment, rides: bool) {
+        self.leave_queue(at);
+        let wish = &self.claims[at];
+        let Some(demand) = wish.demand() else { return };
+        let line = self.jobs[wish.job].line(demand.renditions).riding(rides);
+        self.claims[at].queued = Some((line, due));
+        self.waiting.insert(line, (due, at));
     }
 
     pub(super) fn leave_queue(&mut self, at: u32) {

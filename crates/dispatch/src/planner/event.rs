@@ -231,6 +231,14 @@ pub enum Decision {
         /// Which is known to be it.
         newer: u64,
     },
+    /// A worker speaks on a stream that it did not open here: the stream is to be closed, so that it
+    /// says who it is.
+    NotGreeted {
+        /// Whose.
+        worker: WorkerId,
+        /// Which.
+        stream: u64,
+    },
     /// A worker goes by a later term than this one: if the ledger agrees, this planner's time is
     /// over. Until then the worker counts as silent.
     Outranked {

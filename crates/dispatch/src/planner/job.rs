@@ -217,13 +217,25 @@ impl Job {
         Some(*lease)
     }
 
+    /// Leases that make what is up to `behind` segments after `segment`, or ends there.
+    pub fn makers_near(&self, segment: u32, behind: u32, renditions: Renditions) -> BTreeSet<u32> {
+        let last = segment.saturating_add(behind);
+        let rows = renditions.iter().filter_map(|r| self.renditions.get(r as usize));
+        let near = |row: &Row| -> Vec<u32> {
+            let before = row.makers.range(..=(segment, u32::MAX)).next_back();
+            let after = row.makers.range((segment, u32::MAX)..=(last, u32::MAX));
+            before.into_iter().chain(after).map(|(_, lease)| *lease).collect()
+        };
+        rows.flat_map(near).collect()
+    }
+
     /// The line it stands in for work on these.
     pub fn line(&self, renditions: Renditions) -> Line {
         let families = match &self.family {
             Some(family) => std::slice::from_ref(family),
             None => &self.families[..],
         };
-        Line::of(families, self.per_mille(renditions))
+        Line::of(families, self.kind, renditions)
     }
 
     /// Gives back what a lease will not make, but for what is published.

@@ -151,6 +151,23 @@ impl Planner {
         self.discount(at);
     }
 
+    /// Nobody watches what a lease makes: it counts as a batch, and ends with the segment at hand.
+    pub(super) fn demote(&mut self, at: u32) {
+        let lease = &mut self.leases[at];
+        lease.playback = false;
+        let device = &mut self.devices[lease.device];
+        if lease.counted {
+            device.playback = device.playback.minus(lease.needs);
+            device.batch = device.batch.plus(lease.needs);
+            device.batch_leases += 1;
+        }
+        let (device, worker) = (lease.device, lease.worker);
+        self.cut_to_current(at);
+        self.touch(worker);
+        self.retail(at);
+        self.reindex(device);
+    }
+
     /// A device reckons with a lease no longer.
     fn discount(&mut self, at: u32) {
         let lease = &mut self.leases[at];
@@ -169,7 +186,8 @@ impl Planner {
     /// A lease's process is gone.
     fn release(&mut self, at: u32) {
         self.discount(at);
-        self.set_timer(Timer::Lease(at), None);
+        // What is not stored for long is somebody else's then.
+        self.set_timer(Timer::Lease(at), Some(self.now + self.policy.storage));
         let lease = &mut self.leases[at];
         lease.ended = true;
         let device = lease.device;
@@ -182,6 +200,7 @@ impl Planner {
     /// Takes a lease off the books.
     fn strike_out(&mut self, at: u32) {
         self.release(at);
+        self.set_timer(Timer::Lease(at), None);
         let Some(lease) = self.leases.remove(at) else { return };
         self.jobs[lease.job].leases.remove(&at);
         self.workers[lease.worker].remove(lease.id);
@@ -213,7 +232,12 @@ impl Planner {
     /// A lease is over, with all that is not published of it.
     pub(super) fn lose(&mut self, at: u32, end: Option<&SpanEnd>) {
         let lease = &self.leases[at];
-        let (job, device, missing) = (lease.job, lease.device, lease.ready_through);
+        // What an ended one lacks is to be stored, not to be made.
+        let missing = match lease.ended {
+            true => lease.published_through.min(lease.first_gap).max(lease.span.first),
+            false => lease.ready_through,
+        };
+        let (job, device) = (lease.job, lease.device);
         let (span, renditions) = (lease.span, lease.renditions);
         self.strike_out(at);
         self.jobs[job].reopen(span, renditions);
@@ -255,7 +279,7 @@ impl Planner {
             }
             SpanEnd::Failed(failure) => Loss::Failure(failure.class, failure.message.clone()),
         };
-        let alone = self.is_alone(device, &self.jobs[job].families);
+        let alone = self.is_alone(job, device);
         let trusted = self.devices[device].is_trusted();
         let id = self.devices[device].id;
         let trouble = self.jobs[job].troubles.entry(segment).or_default();

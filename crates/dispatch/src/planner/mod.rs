@@ -63,6 +63,8 @@ pub struct Planner {
     arrivals: u64,
     workers: Arena<Worker>,
     worker_index: BTreeMap<WorkerId, u32>,
+    /// Workers that an administrator wants empty, known or not.
+    drains: BTreeSet<WorkerId>,
     connected: u32,
     suspected: u32,
     devices: Arena<Device>,
@@ -115,6 +117,7 @@ impl Planner {
             arrivals: 0,
             workers: Arena::default(),
             worker_index: BTreeMap::new(),
+            drains: BTreeSet::new(),
             connected: 0,
             suspected: 0,
             devices: Arena::default(),
@@ -140,6 +143,8 @@ impl Planner {
         };
         planner.timers.insert((settled_at, Timer::Settled));
         planner.timers.insert((strangers_until, Timer::Strangers));
+        let crossed_at = now + planner.policy.cross;
+        planner.timers.extend(EncoderFamily::ALL.map(|of| (crossed_at, Timer::Family(of))));
         planner
     }
 

@@ -52,18 +52,27 @@ impl Planner {
             if let Some(lease) = self.late_lease(claim)
                 && !(relieved.insert(claim) && self.shorten_late_lease(claim, lease))
             {
-                self.leave_queue(claim);
-                self.set_timer(Timer::Stream(claim), Some(self.now + LOOK_AGAIN));
+                self.look_again(claim);
                 continue;
             }
             match self.serve(claim) {
                 Ok(()) => self.await_turn(claim),
+                Err(opening) if line.rides => match self.ridden(self.claims[claim].job, opening) {
+                    // Its worker is silent; that is over soon, one way or the other.
+                    Some(_) => self.look_again(claim),
+                    None => self.stand_in_line(claim, due, false),
+                },
                 Err(opening) => {
                     walk.pass_over(line, (due, claim));
                     self.clear_the_way(self.claims[claim].job, opening, &mut in_need);
                 }
             }
         }
+    }
+
+    fn look_again(&mut self, claim: u32) {
+        self.leave_queue(claim);
+        self.set_timer(Timer::Stream(claim), Some(self.now + LOOK_AGAIN));
     }
 
     /// Families that viewers wait for: nothing of those is given to batches.
@@ -159,8 +168,8 @@ impl Planner {
                 device.needs(effort).fits_in(device.left_for_playback())
                     || device.playback == Default::default()
             };
-            let crowded = self.crowded[family as usize].iter().take(CANDIDATES);
-            let Some(device) = crowded.copied().find(suits) else { continue };
+            let crowded = self.crowded[family as usize].iter().copied();
+            let Some(device) = crowded.into_iter().find(suits) else { continue };
             let leases = self.devices[device].leases.iter().copied();
             if let Some(batch) = leases.into_iter().find(|at| self.leases[*at].is_counted_batch()) {
                 self.yield_batch(batch);
@@ -184,6 +193,15 @@ impl Planner {
 
     /// A viewer's span that ends where this begins, and what it would make of it.
     fn extendable(&self, job: u32, opening: Opening) -> Option<(u32, Opening)> {
+        let at = self.ridden(job, opening)?;
+        let lease = &self.leases[at];
+        let whole = Opening { renditions: lease.renditions, ..opening };
+        let can = self.workers[lease.worker].is_available() && self.jobs[job].is_open(whole);
+        can.then_some((at, whole))
+    }
+
+    /// A viewer's span that ends where this begins, and may go on if its worker is well.
+    pub(super) fn ridden(&self, job: u32, opening: Opening) -> Option<u32> {
         let state = &self.jobs[job];
         // What failed before is not hung onto a span that goes well.
         if state.troubles.contains_key(&opening.span.first) {
@@ -192,14 +210,14 @@ impl Planner {
         let before = opening.span.first.checked_sub(1)?;
         let at = state.maker(opening.renditions.iter().next()?, before)?;
         let lease = &self.leases[at];
-        let whole = Opening { renditions: lease.renditions, ..opening };
-        let fits = lease.playback
+        let worker = &self.workers[lease.worker];
+        let goes_on = lease.playback
             && lease.span.end == opening.span.first
             && lease.renditions.intersection(opening.renditions) == opening.renditions
-            && self.workers[lease.worker].is_available()
-            && self.devices[lease.device].is_trusted()
-            && state.is_open(whole);
-        fits.then_some((at, whole))
+            && !worker.drain
+            && !worker.draining
+            && self.devices[lease.device].is_trusted();
+        goes_on.then_some(at)
     }
 
     /// The device that has a viewer's span soonest, as far as one can tell, and when.
@@ -210,11 +228,9 @@ impl Planner {
         let mut weak = None;
         for family in self.families(job) {
             let free = self.free_for_playback[family as usize].iter().rev();
+            let free = free.filter(|(_, at)| !self.is_passed_over(job, opening.span.first, *at));
             for (_, at) in free.take(CANDIDATES) {
                 let device = &self.devices[*at];
-                if self.is_passed_over(job, opening.span.first, *at) {
-                    continue;
-                }
                 let effort = device.effort(state.kind, opening.renditions, per_mille);
                 let left = device.left_for_playback();
                 let pace = device.pace(effort, left, length);
@@ -238,16 +254,13 @@ impl Planner {
             return false;
         }
         let families = self.families(job);
-        let free = families.iter().flat_map(|f| &self.free_for_playback[*f as usize]);
-        let others: Vec<_> =
-            free.map(|(_, other)| self.devices[*other].id).take(CANDIDATES).collect();
+        let free = families.iter().flat_map(|f| self.free_for_playback[*f as usize].iter().rev());
+        let mut others = free.map(|(_, other)| self.devices[*other].id);
         // Who blames the source is not asked again before all others were.
         let accusers = self.jobs[job].troubles.get(&segment).map(|trouble| &trouble.accusers);
         let accuses = |id| accusers.is_some_and(|accusers| accusers.contains(&id));
         let second_opinion = accuses(self.devices[device].id);
-        others
-            .into_iter()
-            .any(|other| !state.failed_on(segment, other) || (second_opinion && !accuses(other)))
+        others.any(|other| !state.failed_on(segment, other) || (second_opinion && !accuses(other)))
     }
 
     /// Batches make way for what a device was just given.
@@ -310,12 +323,12 @@ impl Planner {
         let per_mille = state.per_mille(opening.renditions);
         let families = self.families(job).into_iter().filter(|family| !wanted.contains(family));
         families.into_iter().find_map(|family| {
-            let free = self.free_for_batch[family as usize].iter().rev().take(CANDIDATES);
-            free.map(|(_, at)| *at).find(|at| {
+            let free = self.free_for_batch[family as usize].iter().rev().map(|(_, at)| *at);
+            let free = free.filter(|at| !self.is_passed_over(job, opening.span.first, *at));
+            free.take(CANDIDATES).find(|at| {
                 let device = &self.devices[*at];
                 let effort = device.effort(state.kind, opening.renditions, per_mille);
                 Some(*at) != except
-                    && !self.is_passed_over(job, opening.span.first, *at)
                     && (device.leases.is_empty() || device.needs(effort).fits_in(device.left()))
             })
         })

@@ -4,24 +4,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use segue_model::pool::EncoderFamily;
+use segue_model::pool::{EncoderFamily, Renditions};
 
 /// So many of one line that find no device are passed over for those behind them.
 const BLOCKED_MAX: u32 = 4;
 
-/// What those in it need: about the same amount of the same families.
+/// What those in it need: the same work on the same families, so that who cannot be served speaks
+/// for those behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Line {
+    /// A span that they ride on has only to go on: they need no device, and all of them are seen to.
+    pub rides: bool,
     /// A bit for each family.
     families: u8,
-    /// The power of two at or below what a second of film costs.
-    size: u8,
+    /// Work of a kind costs the same, in the same renditions.
+    kind: u64,
+    renditions: Renditions,
 }
 
 impl Line {
-    pub fn of(families: &[EncoderFamily], per_mille: u32) -> Line {
+    pub fn of(families: &[EncoderFamily], kind: u64, renditions: Renditions) -> Line {
         let families = families.iter().fold(0, |bits, family| bits | 1 << *family as u8);
-        Line { families, size: per_mille.max(1).ilog2() as u8 }
+        Line { rides: false, families, kind, renditions }
+    }
+
+    /// The same work, by somebody who rides on a span or does not.
+    pub fn riding(self, rides: bool) -> Line {
+        Line { rides, ..self }
     }
 }
 
@@ -58,7 +67,7 @@ impl<K: Copy + Ord> Queue<K> {
                 None => (Bound::Unbounded, 0),
             };
             let next = keys.range((from, Bound::Unbounded)).next()?;
-            (blocked < BLOCKED_MAX).then_some((*line, *next))
+            (line.rides || blocked < BLOCKED_MAX).then_some((*line, *next))
         });
         open.min_by_key(|(_, key)| *key)
     }

@@ -10,7 +10,11 @@ use super::{Decision, Note, Planner};
 impl Planner {
     /// Takes note of a sign of life. The worker, if it was one.
     pub(super) fn beat(&mut self, beat: Beat) -> Option<u32> {
-        let at = self.worker_index.get(&beat.worker).copied()?;
+        let Some(at) = self.worker_index.get(&beat.worker).copied() else {
+            let Beat { worker, stream, .. } = beat;
+            self.decisions.push(Decision::NotGreeted { worker, stream });
+            return None;
+        };
         let worker = &mut self.workers[at];
         let current = worker.connected
             && worker.incarnation == beat.incarnation
@@ -185,10 +189,14 @@ impl Planner {
     }
 
     /// A lease that is not known here: the rest of a fenced one, or of an earlier term.
-    fn stranger(&mut self, worker: u32, said: SpanStatus) -> Option<SpanStatus> {
+    fn stranger(&mut self, worker: u32, mut said: SpanStatus) -> Option<SpanStatus> {
+        let broken_off = self.workers[worker].broken_off.get(&said.order.lease).copied();
+        if broken_off == Some(true) {
+            // How it ended is judged already: only what it made is of interest.
+            said.order.span.end = said.ready_through.min(said.order.span.end);
+        }
         let order = said.order;
-        let broken_off = self.workers[worker].broken_off.contains(&order.lease);
-        let goes_on = order.lease.term < self.term || broken_off;
+        let goes_on = order.lease.term < self.term || broken_off.is_some();
         let Some(job) = self.job_index.get(&order.job).copied() else {
             return (goes_on && self.now < self.strangers_until).then_some(said);
         };

@@ -98,10 +98,12 @@ impl Planner {
 
     fn watch_lease(&mut self, lease: u32) {
         let state = &self.leases[lease];
-        if state.ended || state.left() == 0 {
+        let waits = state.left() == 0 && !state.ended;
+        if waits {
             return;
         }
-        let stored = state.published_through >= state.ready_through
+        let stored = !state.ended
+            && state.published_through >= state.ready_through
             && state.first_gap >= state.ready_through;
         // What waits for storage does not hang, and is given more time.
         let patience = if stored { self.stall_after(lease) } else { self.policy.storage };

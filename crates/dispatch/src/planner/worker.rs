@@ -1,6 +1,6 @@
 //! What is known of a worker: its stream, when it was heard, what it was told.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use segue_model::pool::{LeaseId, Order, Screened, SpanStatus, Term, WorkerId};
 
@@ -26,8 +26,9 @@ pub(super) struct Worker {
     pub leases: Vec<(LeaseId, u32)>,
     /// Leases of an earlier term whose jobs are not known yet: gone on with until all is settled.
     pub strangers: Vec<SpanStatus>,
-    /// What it ran when its stream broke: gone on with if it comes back before others took it.
-    pub broken_off: BTreeSet<LeaseId>,
+    /// What it held when its stream broke, and whether the process had ended: gone on with if it comes
+    /// back before others took it.
+    pub broken_off: BTreeMap<LeaseId, bool>,
     /// An administrator wants it empty.
     pub drain: bool,
     /// It wants to leave.
@@ -56,7 +57,7 @@ impl Worker {
             devices: Vec::new(),
             leases: Vec::new(),
             strangers: Vec::new(),
-            broken_off: BTreeSet::new(),
+            broken_off: BTreeMap::new(),
             drain: false,
             draining: false,
             version: 0,

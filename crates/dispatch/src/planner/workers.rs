@@ -17,7 +17,9 @@ impl Planner {
     pub(super) fn connect(&mut self, hello: Hello) {
         let at = self.worker_index.get(&hello.worker).copied();
         let at = at.unwrap_or_else(|| {
-            let at = self.workers.insert(Worker::new(hello.worker, self.now));
+            let drain = self.drains.contains(&hello.worker);
+            let worker = Worker { drain, ..Worker::new(hello.worker, self.now) };
+            let at = self.workers.insert(worker);
             self.worker_index.insert(hello.worker, at);
             at
         });
@@ -97,11 +99,12 @@ impl Planner {
     pub(super) fn broken(&mut self, worker: WorkerId, stream: u64) {
         let Some(at) = self.worker_index.get(&worker).copied() else { return };
         if self.workers[at].connected && self.workers[at].stream == stream {
-            let running = self.workers[at].leases.iter().map(|(id, _)| *id).collect();
+            let leases = self.workers[at].leases.iter();
+            let held = leases.map(|(id, lease)| (*id, self.leases[*lease].ended)).collect();
             self.fence(at, FencedBy::Break);
             self.leave_strangers(at);
             let worker = &mut self.workers[at];
-            worker.broken_off = running;
+            worker.broken_off = held;
             worker.connected = false;
             let was_suspected = std::mem::replace(&mut worker.suspected, false);
             self.connected -= 1;
@@ -132,9 +135,10 @@ impl Planner {
     pub(super) fn watch_worker(&mut self, at: u32) {
         let worker = &self.workers[at];
         let forgotten_at = worker.heard_at + self.policy.remember;
-        let next = if self.now >= forgotten_at {
-            return self.forget_worker(at);
-        } else if !worker.connected {
+        let next = if !worker.connected {
+            if self.now >= forgotten_at {
+                return self.forget_worker(at);
+            }
             forgotten_at
         } else if self.now < self.forgive_until {
             self.forgive_until
@@ -168,7 +172,7 @@ impl Planner {
         if !worker.leases.is_empty() {
             self.fence(at, FencedBy::Silence);
         }
-        self.workers[at].heard_at + self.policy.remember
+        self.now + self.policy.remember
     }
 
     fn suspected_at(&self, worker: &Worker) -> Moment {
@@ -206,6 +210,12 @@ impl Planner {
     }
 
     pub(super) fn drain(&mut self, worker: WorkerId, drain: bool) {
+        // Also of workers that are not known yet, or no more.
+        if drain {
+            self.drains.insert(worker);
+        } else {
+            self.drains.remove(&worker);
+        }
         let Some(at) = self.worker_index.get(&worker).copied() else { return };
         if std::mem::replace(&mut self.workers[at].drain, drain) != drain {
             self.touch(at);
@@ -336,12 +346,14 @@ impl Planner {
         since.is_some_and(|since| self.now.since(since) >= self.policy.cross)
     }
 
-    /// Whether no device but this one could make a job, nor could one that may be coming back.
-    pub(super) fn is_alone(&self, device: u32, families: &[EncoderFamily]) -> bool {
+    /// Whether no device but this one would be given a job, nor one that may be coming back.
+    pub(super) fn is_alone(&self, job: u32, device: u32) -> bool {
+        let families = self.families(job);
         let since = self.policy.alone_after;
         let there = |other: &Device| {
             let worker = &self.workers[other.worker];
-            worker.connected || self.now.since(worker.heard_at) < since
+            let near = worker.connected || self.now.since(worker.heard_at) < since;
+            near && !worker.drain && !worker.draining
         };
         let mut others = self.devices.iter().filter(|(at, other)| {
             *at != device && families.contains(&other.capabilities.family) && there(other)

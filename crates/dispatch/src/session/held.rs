@@ -101,7 +101,8 @@ impl Held {
     }
 
     fn is_stored(&self) -> bool {
-        self.rows.values().all(|row| row.made.len() == row.stored.len())
+        let stored = |row: &Row| row.made.iter().all(|run| row.stored.missing_in(run).is_empty());
+        self.rows.values().all(stored)
     }
 
     fn hang_after(&self, patience: &Patience) -> Millis {

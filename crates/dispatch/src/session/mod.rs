@@ -351,6 +351,7 @@ impl Session {
 
     fn amend(&mut self, order: Order) {
         let Some(held) = self.held.get_mut(&order.lease) else { return };
+        held.order.playback = order.playback;
         let end = order.span.end;
         if !held.is_running() || held.order.span.end == end || self.draining {
             return;

@@ -92,6 +92,10 @@ impl World {
     }
 
     fn vanish(&mut self) {
+        // Who cannot be told yet may call finished what was whole when it last looked.
+        if self.planner_frozen_until > self.now {
+            return;
+        }
         let any = self.chance.below(self.store.len() as u64) as usize;
         let Some((job, rendition, index)) = self.store.iter().nth(any).copied() else { return };
         if self.films.iter().any(|film| film.id == job && film.finished) {

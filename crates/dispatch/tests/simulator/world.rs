@@ -322,6 +322,10 @@ impl World {
             Decision::Noted(note) => self.check_note(&note),
             // Whoever wants it says so again soon.
             Decision::Unknown { .. } | Decision::Replaced { .. } => {}
+            Decision::NotGreeted { worker, stream } => {
+                let host = (worker.0 - 1) as usize;
+                self.at(self.now, Happening::Cut { host, stream });
+            }
             Decision::Outranked { worker, term } => {
                 let what = format!("{worker:?} goes by {term:?}, {} leads", self.term);
                 self.checks.broke("nobody goes by who never led", what);
