@@ -158,15 +158,33 @@ impl Job {
 
     /// Notes what is durable, as a worker says of a lease.
     pub fn publish_by(&mut self, lease: LeaseId, rendition: u32, span: Span) {
-        let doubted = self.vanished.range((rendition, span.first)..(rendition, span.end));
-        let doubted = doubted
-            .filter(|(_, vanished)| lease <= vanished.through && Some(lease) != vanished.except);
         let mut said = Runs::of(span);
-        for (_, index) in doubted.map(|(segment, _)| *segment).collect::<Vec<_>>() {
+        for index in self.disowned(lease, rendition, span) {
             said.remove(Span { first: index, end: index + 1 });
         }
         for run in said.iter() {
             self.publish(rendition, run);
+        }
+    }
+
+    /// Segments of a span that a lease made, and that had to be made again since.
+    fn disowned(&self, lease: LeaseId, rendition: u32, span: Span) -> Vec<u32> {
+        let vanished = self.vanished.range((rendition, span.first)..(rendition, span.end));
+        let disowned = vanished
+            .filter(|(_, vanished)| lease <= vanished.through && Some(lease) != vanished.except);
+        disowned.map(|((_, index), _)| *index).collect()
+    }
+
+    /// Gives back all that a lease held and nobody else does by now, but for what is published.
+    pub fn reopen_all_of(&mut self, lease: LeaseId, span: Span, renditions: Renditions) {
+        for rendition in renditions.iter() {
+            let mut held = Runs::of(span);
+            for index in self.disowned(lease, rendition, span) {
+                held.remove(Span { first: index, end: index + 1 });
+            }
+            for run in held.iter() {
+                self.reopen(run, Renditions::only(rendition));
+            }
         }
     }
 
@@ -282,6 +300,12 @@ impl Job {
         rows.map(|row| row.open.len()).max().unwrap_or(0)
     }
 
+    /// How many segments are not published in some of these.
+    pub fn unpublished(&self, renditions: Renditions) -> u32 {
+        let rows = renditions.iter().filter_map(|r| self.renditions.get(r as usize));
+        rows.map(|row| row.unpublished).max().unwrap_or(0)
+    }
+
     /// What a batch wants, all of them together.
     pub fn batch_renditions(&self) -> Renditions {
         self.batches.values().fold(Renditions::NONE, |all, some| all.union(*some))
@@ -337,7 +361,8 @@ pub(super) struct Lease {
     pub counted: bool,
     pub ready_through: u32,
     pub published_through: u32,
-    pub gaps: usize,
+    /// What is not published before that.
+    pub gaps: Vec<SegmentId>,
     /// The first segment that one of them is in.
     pub first_gap: u32,
     /// Milliseconds per segment: measured, or at first reckoned.

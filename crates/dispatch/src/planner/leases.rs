@@ -13,10 +13,16 @@ impl Planner {
     pub(super) fn give(&mut self, job: u32, opening: Opening, device: u32, playback: bool) -> u32 {
         self.epoch += 1;
         let id = LeaseId { term: self.term, epoch: self.epoch };
-        let Opening { span, renditions } = opening;
-        let at = self.hold(id, job, device, (span, renditions), playback);
+        let Opening { mut span, renditions } = opening;
         let family = self.devices[device].capabilities.family;
-        self.jobs[job].family.get_or_insert(family);
+        if self.crosses(job, family) {
+            // A second opinion is about one segment.
+            span.end = span.first + 1;
+        } else {
+            // The first one, or one that goes on where nobody came back.
+            self.jobs[job].family = Some(family);
+        }
+        let at = self.hold(id, job, device, (span, renditions), playback);
         let worker = self.devices[device].worker;
         self.touch(worker);
         at
@@ -58,7 +64,7 @@ impl Planner {
             counted: true,
             ready_through: span.first,
             published_through: span.first,
-            gaps: 0,
+            gaps: Vec::new(),
             first_gap: u32::MAX,
             pace: holder.pace(effort, left, state.segment_length()),
             progress_at: self.now,
@@ -238,9 +244,9 @@ impl Planner {
             false => lease.ready_through,
         };
         let (job, device) = (lease.job, lease.device);
-        let (span, renditions) = (lease.span, lease.renditions);
+        let (id, span, renditions) = (lease.id, lease.span, lease.renditions);
         self.strike_out(at);
-        self.jobs[job].reopen(span, renditions);
+        self.jobs[job].reopen_all_of(id, span, renditions);
         if let Some(end) = end {
             self.judge(job, (missing, renditions), device, end);
         }

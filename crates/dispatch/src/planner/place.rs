@@ -24,11 +24,11 @@ const URGENT: Millis = 1_000;
 /// A lease that is this near a segment has it soon enough.
 const REACH: u32 = 2;
 /// Fewer segments than this are not worth a seek and a pipeline of their own.
-const SPAN_MIN: u32 = 4;
+const SPAN_MIN: u32 = 8;
 /// More than this is lost by too long a wait for a process that hangs near the end.
 const SPAN_MAX: u32 = 30;
 /// Every device has about so many batch spans of a job ahead of it, so that all end together.
-const ROUNDS: u64 = 3;
+const ROUNDS: u64 = 2;
 
 impl Planner {
     pub(super) fn place(&mut self) {
@@ -216,6 +216,7 @@ impl Planner {
             && lease.renditions.intersection(opening.renditions) == opening.renditions
             && !worker.drain
             && !worker.draining
+            && !self.crosses(job, self.devices[lease.device].capabilities.family)
             && self.devices[lease.device].is_trusted();
         goes_on.then_some(at)
     }
@@ -226,7 +227,7 @@ impl Planner {
         let length = state.segment_length();
         let per_mille = state.per_mille(opening.renditions);
         let mut weak = None;
-        for family in self.families(job) {
+        for family in self.families_at(job, opening.span.first) {
             let free = self.free_for_playback[family as usize].iter().rev();
             let free = free.filter(|(_, at)| !self.is_passed_over(job, opening.span.first, *at));
             for (_, at) in free.take(CANDIDATES) {
@@ -253,7 +254,7 @@ impl Planner {
         if !state.failed_on(segment, self.devices[device].id) {
             return false;
         }
-        let families = self.families(job);
+        let families = self.families_at(job, segment);
         let free = families.iter().flat_map(|f| self.free_for_playback[*f as usize].iter().rev());
         let mut others = free.map(|(_, other)| self.devices[*other].id);
         // Who blames the source is not asked again before all others were.
@@ -321,7 +322,8 @@ impl Planner {
     ) -> Option<u32> {
         let state = &self.jobs[job];
         let per_mille = state.per_mille(opening.renditions);
-        let families = self.families(job).into_iter().filter(|family| !wanted.contains(family));
+        let families = self.families_at(job, opening.span.first).into_iter();
+        let families = families.filter(|family| !wanted.contains(family));
         families.into_iter().find_map(|family| {
             let free = self.free_for_batch[family as usize].iter().rev().map(|(_, at)| *at);
             let free = free.filter(|at| !self.is_passed_over(job, opening.span.first, *at));
@@ -338,12 +340,17 @@ impl Planner {
     /// devices end at about the same time; each by its speed.
     fn batch_length(&self, job: u32, opening: Opening, device: u32) -> u32 {
         let device = &self.devices[device];
-        let left = u64::from(self.jobs[job].open_segments(opening.renditions));
+        let job_state = &self.jobs[job];
         let spans = u64::from(device.capabilities.batch_spans.max(1));
         let mine = (u64::from(device.speed_alone()) / spans).max(1);
         let all: u64 = self.families(job).iter().map(|f| self.speed[*f as usize]).sum();
-        let share = |of: u64| (left * mine).div_ceil((all * of).max(1)) as u32;
-        share(ROUNDS).clamp(SPAN_MIN, SPAN_MAX).min(share(1)).max(1)
+        let share = |segments: u32, rounds: u64| {
+            (u64::from(segments) * mine).div_ceil((all * rounds).max(1)) as u32
+        };
+        // Of what is open a part, and never more than the own part of what is still to be made.
+        let part = share(job_state.open_segments(opening.renditions), ROUNDS);
+        let whole = share(job_state.unpublished(opening.renditions), 1);
+        part.clamp(SPAN_MIN, SPAN_MAX).min(whole).max(1)
     }
 
     fn steal_tails(&mut self, wanted: &[EncoderFamily]) {

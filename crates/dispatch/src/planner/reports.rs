@@ -168,12 +168,13 @@ impl Planner {
 
     fn note_published(&mut self, at: u32, said: &SpanStatus) {
         let lease = &mut self.leases[at];
-        let known = (lease.published_through, lease.gaps);
-        if known == (said.published_through, said.gaps.len()) {
+        // What is said of more than was ordered is not listened to, and may be true another time.
+        let through = said.published_through.min(said.order.span.end);
+        if lease.published_through == through && lease.gaps == said.gaps {
             return;
         }
-        lease.published_through = said.published_through;
-        lease.gaps = said.gaps.len();
+        lease.published_through = through;
+        lease.gaps.clone_from(&said.gaps);
         lease.first_gap = said.gaps.iter().map(|gap| gap.index).min().unwrap_or(u32::MAX);
         lease.progress_at = self.now;
         let (job, renditions) = (lease.job, lease.renditions);

@@ -1,7 +1,7 @@
 //! What the planner knows, for metrics, administrators and tests. Reads everything: not for every
 //! event.
 
-use segue_model::pool::{ClaimId, DeviceId, LeaseId, Renditions, WorkerId};
+use segue_model::pool::{ClaimId, DeviceId, EncoderFamily, LeaseId, Renditions, WorkerId};
 use segue_model::{JobId, Span};
 
 use super::Planner;
@@ -37,6 +37,10 @@ pub struct WorkerView {
     pub connected: bool,
     /// Whether it is silent.
     pub suspected: bool,
+    /// Whether it is to be empty, or wants to leave.
+    pub draining: bool,
+    /// Whether it may be given work.
+    pub available: bool,
     /// Its devices.
     pub devices: Vec<DeviceView>,
 }
@@ -46,6 +50,8 @@ pub struct WorkerView {
 pub struct DeviceView {
     /// Which.
     pub id: DeviceId,
+    /// What its segments are kin to.
+    pub family: EncoderFamily,
     /// Whether it is given work.
     pub trusted: bool,
     /// Until when it is left alone.
@@ -75,6 +81,14 @@ pub struct LeaseView {
     pub ended: bool,
 }
 
+impl View {
+    /// What a worker's device makes is kin to.
+    pub fn family_of(&self, worker: WorkerId, device: u16) -> Option<EncoderFamily> {
+        let worker = self.workers.iter().find(|known| known.id == worker)?;
+        worker.devices.get(usize::from(device)).map(|device| device.family)
+    }
+}
+
 impl Planner {
     /// Everything at a glance.
     pub fn view(&self) -> View {
@@ -99,12 +113,15 @@ impl Planner {
                 Health::Trusted | Health::Screened => None,
             };
             let (id, trusted, spans) = (device.id, device.is_trusted(), device.leases.len());
-            DeviceView { id, trusted, quarantined_until, spans }
+            let family = device.capabilities.family;
+            DeviceView { id, family, trusted, quarantined_until, spans }
         };
         WorkerView {
             id: worker.id,
             connected: worker.connected,
             suspected: worker.suspected,
+            draining: worker.drain || worker.draining,
+            available: worker.is_available(),
             devices: worker.devices.iter().map(device).collect(),
         }
     }

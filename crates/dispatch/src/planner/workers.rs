@@ -341,14 +341,34 @@ impl Planner {
         }
     }
 
+    /// The same for a segment: where a device blames the source, any family may say whether it is right.
+    pub(super) fn families_at(&self, job: u32, segment: u32) -> Vec<EncoderFamily> {
+        let mut families = self.families(job);
+        let state = &self.jobs[job];
+        let blamed = |trouble: &super::trouble::Trouble| !trouble.accusers.is_empty();
+        if state.troubles.get(&segment).is_some_and(blamed) {
+            let others = state.families.iter().filter(|family| !families.contains(family));
+            families.extend(others.copied().collect::<Vec<_>>());
+        }
+        families
+    }
+
+    /// Whether giving a job's work to a family breaks with the one that is there.
+    pub(super) fn crosses(&self, job: u32, family: EncoderFamily) -> bool {
+        let own = self.jobs[job].family;
+        own.is_some_and(|own| own != family && !self.is_gone(own))
+    }
+
     fn is_gone(&self, family: EncoderFamily) -> bool {
+        // Who slept does not know who is there.
+        let awake = self.now >= self.forgive_until;
         let since = self.absent_since[family as usize];
-        since.is_some_and(|since| self.now.since(since) >= self.policy.cross)
+        awake && since.is_some_and(|since| self.now.since(since) >= self.policy.cross)
     }
 
     /// Whether no device but this one would be given a job, nor one that may be coming back.
     pub(super) fn is_alone(&self, job: u32, device: u32) -> bool {
-        let families = self.families(job);
+        let families = &self.jobs[job].families;
         let since = self.policy.alone_after;
         let there = |other: &Device| {
             let worker = &self.workers[other.worker];

@@ -5,8 +5,10 @@ use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 
 use segue_dispatch::Planner;
-use segue_dispatch::planner::{Decision, FencedBy, Note, Policy};
-use segue_model::pool::{Desired, LeaseId, Order, SpanEnd, Status, Term, WorkerId};
+use segue_dispatch::planner::{Decision, DeviceView, FencedBy, Note, Policy};
+use segue_model::pool::{
+    ClaimId, Desired, EncoderFamily, LeaseId, Order, Renditions, SpanEnd, Status, Term, WorkerId,
+};
 use segue_model::{FailureClass, JobId};
 
 use crate::jobs::LENGTH;
@@ -30,9 +32,12 @@ pub struct Checks {
     fenced: BTreeMap<LeaseId, FencedBy>,
     versions: BTreeMap<WorkerId, (Term, u64)>,
     repeated: BTreeMap<WorkerId, (Term, u64, u64)>,
-    store_failures: BTreeMap<(JobId, u32), u64>,
+    /// Of which segment in which renditions, and when.
+    store_failures: BTreeMap<(JobId, u32), (Renditions, u64)>,
     seen_failures: BTreeSet<LeaseId>,
     given: BTreeSet<LeaseId>,
+    /// When somebody of a family could be given work last.
+    seen_at: [u64; EncoderFamily::ALL.len()],
 }
 
 impl Checks {
@@ -105,7 +110,8 @@ impl Checks {
             };
             let first = span.ready_through < known.span.end && self.seen_failures.insert(lease);
             if first {
-                self.store_failures.insert((order.job, span.ready_through), now);
+                self.store_failures
+                    .insert((order.job, span.ready_through), (order.renditions, now));
             }
         }
     }
@@ -123,29 +129,69 @@ impl World {
             let new = self.checks.given.insert(order.lease);
             if new {
                 self.check_pause(order);
-                self.check_waiting(order);
+                self.check_waiting(worker, order);
+                self.check_family(worker, order);
             }
             self.check_throttle(order);
         }
     }
 
     fn check_pause(&mut self, order: &Order) {
-        let Some(failed_at) = self.checks.store_failures.get(&(order.job, order.span.first)) else {
+        let Some((renditions, failed_at)) =
+            self.checks.store_failures.get(&(order.job, order.span.first)).copied()
+        else {
             return;
         };
         let waited = self.now - failed_at;
-        if waited < Policy::default().pause - 100 {
+        let same = !renditions.intersection(order.renditions).is_empty();
+        if same && waited < Policy::default().pause - 100 {
             let what = format!("{order:?} after {waited} ms");
             self.checks.broke("what storage failed is retried after a pause", what);
         }
     }
 
-    fn check_waiting(&mut self, order: &Order) {
+    fn check_waiting(&mut self, worker: WorkerId, order: &Order) {
         let Some(planner) = &self.planner else { return };
         let view = planner.view();
-        if !order.playback && !view.waiting.is_empty() {
+        let Some(family) = view.family_of(worker, order.device) else { return };
+        let waits = |claim: &ClaimId| {
+            let viewer = self.viewers.iter().find(|viewer| viewer.id == *claim);
+            let film = viewer.map(|viewer| &self.films[viewer.film]);
+            film.is_some_and(|film| match film.family {
+                Some(pinned) => pinned == family,
+                None => film.families.contains(&family),
+            })
+        };
+        if !order.playback && view.waiting.iter().any(|(_, claim)| waits(claim)) {
             let what = format!("{order:?} while {:?} wait", view.waiting);
             self.checks.broke("no batch is begun while a viewer waits for a device", what);
+        }
+    }
+
+    /// Joins across families are a last resort.
+    fn check_family(&mut self, worker: WorkerId, order: &Order) {
+        let Some(planner) = &self.planner else { return };
+        let Some(family) = planner.view().family_of(worker, order.device) else { return };
+        let Some(film) = self.films.iter_mut().find(|film| film.id == order.job) else { return };
+        let stored = self.store.iter().any(|(job, _, _)| *job == order.job);
+        let term = order.lease.term;
+        if film.pinned_by != term && !stored {
+            // Who leads now knows of nothing, and may begin with another one.
+            film.family = None;
+        }
+        film.pinned_by = term;
+        let pinned = *film.family.get_or_insert(family);
+        let seen_at = self.checks.seen_at[pinned as usize].max(self.checks.led_at);
+        if family == pinned {
+            return;
+        }
+        if self.now >= seen_at + Policy::default().cross {
+            // And stays with the new one.
+            film.family = Some(family);
+        } else if order.span.len() > 1 {
+            // One segment is a second opinion on a source that was blamed.
+            let what = format!("{order:?} on {family:?}, {pinned:?} was there at {seen_at}");
+            self.checks.broke("a rendition is kept in its family", what);
         }
     }
 
@@ -167,6 +213,12 @@ impl World {
     pub fn check_planner(&mut self) {
         let Some(planner) = &self.planner else { return };
         let view = planner.view();
+        for worker in &view.workers {
+            let usable = |device: &&DeviceView| worker.available && device.trusted;
+            for device in worker.devices.iter().filter(usable) {
+                self.checks.seen_at[device.family as usize] = self.now;
+            }
+        }
         for (at, one) in view.leases.iter().enumerate() {
             let begins = one.ready_through.max(one.span.first);
             for other in &view.leases[at + 1..] {

@@ -197,6 +197,11 @@ impl World {
         if self.chance.happens(weather.1) {
             return Some(SpanEnd::Killed);
         }
+        if self.chance.happens(self.weather.early) {
+            self.hosts[host].faults += 1;
+            let done = self.chance.happens(5_000);
+            return Some(if done { SpanEnd::Done } else { SpanEnd::Returned });
+        }
         if self.chance.happens(weather.2) {
             self.hosts[host].faults += 1;
             let process = self.hosts[host].processes.get_mut(&order.lease);

@@ -57,6 +57,12 @@ impl World {
                 }
             }
             Fault::Vanish => self.vanish(),
+            Fault::Babble { host, length } => {
+                self.hosts[host].babbles_until = until(length);
+                self.hosts[host].faults += 1;
+                self.hosts[host].troubled_until =
+                    self.hosts[host].troubled_until.max(until(length));
+            }
         }
     }
 

@@ -32,6 +32,7 @@ pub struct Host {
     pub cut_off_until: u64,
     pub black_hole_until: u64,
     pub liar_until: u64,
+    pub babbles_until: u64,
     pub slow: (u64, u64),
     /// When a tick is due, so that only one is under way.
     pub tick_at: Option<u64>,
@@ -60,9 +61,15 @@ impl Host {
     pub fn new(chance: &mut Chance, index: usize) -> Host {
         let devices = 1 + usize::from(chance.happens(3_000));
         let speed = chance.between(2_500, 12_000);
+        // Two devices of the one family are always there somewhere.
+        let graphics = [index > 1 && chance.happens(4_000), chance.happens(4_000)];
+        let family = |number: usize| match graphics[number] {
+            true => EncoderFamily::Vaapi,
+            false => EncoderFamily::X264,
+        };
         let device = |number: usize| DeviceCapabilities {
             name: format!("device {number}"),
-            family: EncoderFamily::X264,
+            family: family(number),
             capacity: Resources { video_ms: 0, render_ms: 0, cpu_ms: 4_000, memory_mib: 8_000 },
             calibration: Resources {
                 video_ms: 0,
@@ -90,6 +97,7 @@ impl Host {
             cut_off_until: 0,
             black_hole_until: 0,
             liar_until: 0,
+            babbles_until: 0,
             slow: (1, 0),
             tick_at: None,
             leaving: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use segue_dispatch::Moment;
 use segue_dispatch::planner::{Claim, Cuts, Demand, Event, JobFacts, JobFailure, Purpose};
-use segue_model::pool::{ClaimId, EncoderFamily, Renditions};
+use segue_model::pool::{ClaimId, EncoderFamily, Renditions, Term};
 use segue_model::{FailureClass, Hash, JobId, Span};
 
 use crate::chance::Chance;
@@ -36,6 +36,11 @@ pub struct Film {
     pub poison_at: Option<u32>,
     /// The farthest that anybody watched, in milliseconds.
     pub watched_to: u64,
+    pub families: Vec<EncoderFamily>,
+    /// Whose encoder makes it.
+    pub family: Option<EncoderFamily>,
+    /// Under whose lead.
+    pub pinned_by: Term,
 }
 
 impl Film {
@@ -54,6 +59,13 @@ impl Film {
             bad_at: (wrong == 0).then_some(at),
             poison_at: (wrong == 1).then_some(at),
             watched_to: 0,
+            families: match chance.below(4) {
+                0 => vec![EncoderFamily::Vaapi, EncoderFamily::X264],
+                1 => vec![EncoderFamily::X264, EncoderFamily::Vaapi],
+                _ => vec![EncoderFamily::X264],
+            },
+            family: None,
+            pinned_by: Term(0),
         }
     }
 
@@ -77,6 +89,8 @@ impl Film {
 
     pub fn facts(&self, store: &BTreeSet<(JobId, u32, u32)>) -> JobFacts {
         let mine = store.iter().filter(|(job, _, _)| *job == self.id);
+        // What is stored says by whom it was made.
+        let family = self.family.filter(|_| mine.clone().next().is_some());
         let published = mine.map(|(_, r, i)| (*r, Span { first: *i, end: *i + 1 })).collect();
         let end = u64::from(self.segments) * LENGTH;
         JobFacts {
@@ -86,8 +100,8 @@ impl Film {
             decode_per_mille: 500,
             renditions_per_mille: vec![500 / self.renditions; self.renditions as usize],
             lead_in: 1_000,
-            families: vec![EncoderFamily::X264],
-            family: None,
+            families: self.families.clone(),
+            family,
             published,
         }
     }
@@ -110,7 +124,7 @@ pub struct Viewer {
     pub done: bool,
     stalled_since: Option<u64>,
     leaves_at: u64,
-    id: ClaimId,
+    pub id: ClaimId,
     begun: bool,
 }
 

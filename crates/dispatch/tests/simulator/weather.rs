@@ -19,6 +19,8 @@ pub struct Weather {
     pub crash: u64,
     pub kill: u64,
     pub hang: u64,
+    /// A process that stops early, as if it were done or told to.
+    pub early: u64,
     pub faults: Vec<(u64, Fault)>,
 }
 
@@ -51,6 +53,8 @@ pub enum Fault {
     Leave { host: usize, back_after: u64 },
     /// A published segment is lost.
     Vanish,
+    /// What a worker says of a span makes no sense.
+    Babble { host: usize, length: u64 },
 }
 
 impl Weather {
@@ -65,6 +69,7 @@ impl Weather {
             crash: mild(chance, 150),
             kill: mild(chance, 100),
             hang: mild(chance, 60),
+            early: mild(chance, 60),
             faults: Vec::new(),
         };
         let count = if calm { 0 } else { chance.between(1, 12) };
@@ -80,7 +85,7 @@ impl Fault {
     fn any(chance: &mut Chance, hosts: usize) -> Fault {
         let host = chance.below(hosts as u64) as usize;
         let length = chance.between(200, 9_000);
-        match chance.below(14) {
+        match chance.below(15) {
             0 => Fault::Crash { host, silent: true, back_after: length },
             1 => Fault::Crash { host, silent: false, back_after: length },
             2 => Fault::Freeze { host, length },
@@ -94,6 +99,7 @@ impl Fault {
             10 => Fault::StoreErrs { length },
             11 => Fault::SchedulerFreezes { length: length.min(6_000) },
             12 => Fault::SchedulerRestarts { after: length.min(4_000) },
+            13 => Fault::Babble { host, length },
             _ if chance.happens(5_000) => Fault::Leave { host, back_after: length * 2 },
             _ => Fault::Vanish,
         }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use segue_dispatch::planner::{Decision, Event, JobFacts, Policy};
 use segue_dispatch::{Moment, Planner, session};
-use segue_model::JobId;
 use segue_model::pool::{Answer, Beat, ClaimId, Desired, Hello, LeaseId, Screening, Status, Term};
+use segue_model::{JobId, SegmentId};
 
 use crate::chance::Chance;
 use crate::check::Checks;
@@ -112,8 +112,8 @@ impl World {
         let weather = Weather::of(&mut chance, hosts);
         let hosts = (0..hosts).map(|index| Host::new(&mut chance, index)).collect();
         let films: Vec<Film> =
-            (0..chance.between(1, 4)).map(|index| Film::of(&mut chance, index)).collect();
-        let viewers = (0..chance.below(4)).map(|index| Viewer::of(&mut chance, index, &films));
+            (0..chance.between(1, 5)).map(|index| Film::of(&mut chance, index)).collect();
+        let viewers = (0..chance.below(7)).map(|index| Viewer::of(&mut chance, index, &films));
         let viewers = viewers.collect();
         let mut world = World {
             now: 0,
@@ -245,6 +245,8 @@ impl World {
         let until = match happening {
             Happening::Down { host, .. }
             | Happening::Cut { host, .. }
+            | Happening::Restart { host }
+            | Happening::Reconnect { host }
             | Happening::HostTick { host }
             | Happening::Made { host, .. }
             | Happening::Stored { host, .. }
@@ -403,10 +405,13 @@ impl World {
                 self.tell_planner(Event::Connected(hello));
             }
             Up::Status(status) => {
-                let status = match self.flaw {
+                let mut status = match self.flaw {
                     Some(flaw) => flaw.hears(status),
                     None => status,
                 };
+                if self.hosts[host].babbles_until > self.now {
+                    self.garble(&mut status);
+                }
                 self.checks.said(self.now, self.planner.as_ref(), &status);
                 self.last_beats.insert(host, (self.now, status.beat));
                 self.tell_planner(Event::Status(status));
@@ -418,6 +423,25 @@ impl World {
             Up::Broken => self.tell_planner(Event::Broken { worker, stream }),
         }
         self.make_up_beats();
+    }
+
+    /// What a worker of another mind could say. Not what is published: nobody could tell.
+    fn garble(&mut self, status: &mut Status) {
+        let most = self.chance.below(3) as u32 * (u32::MAX / 2);
+        let Some(span) = status.spans.last_mut() else { return };
+        match self.chance.below(8) {
+            0 => span.ready_through = most,
+            1 => span.order.span.end = most.max(span.order.span.first),
+            2 => span.order.device = most as u16,
+            3 => span.order.renditions = segue_model::pool::Renditions::from_bits(u64::MAX),
+            4 => span.gaps.push(SegmentId { rendition: most, index: most }),
+            5 => span.order.lease.epoch = u64::from(most),
+            6 => {
+                let measured = span.measured.as_mut();
+                measured.into_iter().for_each(|m| (m.pace_ms, m.segments) = (most, most));
+            }
+            _ => span.end = Some(segue_model::pool::SpanEnd::Done),
+        }
     }
 
     /// What a planner that takes every silence for life would see.
