@@ -129,10 +129,16 @@ fn video_track(job: &Job, video: &VideoSettings, case: Case, stretch: Stretch) -
             let packets = rate(|facts| facts.frame_rate_max) + stretch.per_second(1);
             Track { bytes: bits / 8, packets }
         }
-        Case::Average => Track {
-            bytes: control.average() / 8,
-            packets: rate(|facts| facts.frame_rate.nominal()),
-        },
+        Case::Average => {
+            // Where each segment has an encoder, each spends some of a full buffer (measured on noise:
+            // 0.5 of one of a second, in segments of 2 and of 6 s).
+            let exact = job.recipe.exact;
+            let bursts = if exact { stretch.per_second(control.buffer_bits() * 3 / 5) } else { 0 };
+            Track {
+                bytes: control.average().saturating_add(bursts) / 8,
+                packets: rate(|facts| facts.frame_rate.nominal()),
+            }
+        }
     }
 }
 

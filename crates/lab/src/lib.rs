@@ -28,7 +28,7 @@ pub use cache::directory;
 pub use command::{Ran, ffmpeg, ffprobe, run};
 pub use hls::{HlsSpec, clean_stream, clean_streams};
 pub use look::{Frame, Packet, audio_frames, complaints, frames, packets, pcm, probe};
-pub use matrix::matrix;
+pub use matrix::{FILM_FRAMES, matrix};
 pub use spec::{Expect, ExpectedSound, ExpectedVideo, Rate, SourceSpec};
 
 use std::path::PathBuf;

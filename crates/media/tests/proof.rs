@@ -64,6 +64,22 @@ fn the_normal_recipe_gives_the_same_frames_timestamps_and_init_in_any_spans() {
     }
 }
 
+#[test]
+fn the_last_pictures_are_shown_though_no_container_says_when() {
+    for name in ["mpeg4-mp3-avi", "mpeg4-b-frames-avi", "h264-b-frames-avi", "mpeg2-mp2-mpg"] {
+        let path = segue_lab::source(name);
+        let job = job(&path, &JobRequest { audio: None, ..quick(Packaging::MpegTs) });
+        // A picture that begins later than the sound is shown from the start.
+        let clock = job.facts.video.as_ref().unwrap().clock;
+        let held = usize::from(clock.start * clock.rate > Time::new(3, 2));
+        for spans in [vec![job.timeline.whole()], scattered(&job, 1)] {
+            let made = make(&path, &job, &spans);
+            let shown = timing(&made, &job).values().map(Vec::len).max();
+            assert_eq!(shown, Some(segue_lab::FILM_FRAMES + held), "{name}");
+        }
+    }
+}
+
 /// In spans of three segments, of which the first is waited for.
 fn make_urgently(path: &Path, job: &Job) -> Made {
     let mut made = Made::default();

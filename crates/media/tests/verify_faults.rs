@@ -191,6 +191,15 @@ fn variants_must_share_a_timeline() {
 }
 
 #[test]
+fn sound_must_share_its_pictures_timeline() {
+    for ticks in [45_000, 9_000_000] {
+        let (_room, master, sound) = variant("fmp4-audio-group", "2.m3u8");
+        sound.shift_all(ticks);
+        assert_only(&faults(master.playlist()), "variants disagree", "2.m3u8");
+    }
+}
+
+#[test]
 fn packaging_is_told_apart() {
     let room = tempfile::tempdir().expect("room for a copy");
     let film = Film::copy_of(&clean_stream("fmp4"), room.path());

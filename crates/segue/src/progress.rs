@@ -288,7 +288,8 @@ pub fn to_stdout(line: &str) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
-fn to_stderr(line: &str) {
+/// Writes a line about the work.
+pub fn to_stderr(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 

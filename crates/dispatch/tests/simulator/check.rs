@@ -173,9 +173,8 @@ impl World {
         let Some(planner) = &self.planner else { return };
         let Some(family) = planner.view().family_of(worker, order.device) else { return };
         let Some(film) = self.films.iter_mut().find(|film| film.id == order.job) else { return };
-        let stored = self.store.iter().any(|(job, _, _)| *job == order.job);
         let term = order.lease.term;
-        if film.pinned_by != term && !stored {
+        if film.pinned_by != term && !film.told {
             // Who leads now knows of nothing, and may begin with another one.
             film.family = None;
         }

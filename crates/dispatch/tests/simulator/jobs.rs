@@ -41,6 +41,8 @@ pub struct Film {
     pub family: Option<EncoderFamily>,
     /// Under whose lead.
     pub pinned_by: Term,
+    /// Whether who leads was told.
+    pub told: bool,
 }
 
 impl Film {
@@ -66,6 +68,7 @@ impl Film {
             },
             family: None,
             pinned_by: Term(0),
+            told: false,
         }
     }
 

@@ -276,6 +276,7 @@ impl World {
     /// As a scheduler does that reads job and segments from the store.
     pub fn tell_film(&mut self, film: usize) {
         let facts: JobFacts = self.films[film].facts(&self.store);
+        self.films[film].told = facts.family.is_some();
         self.checks.knows(facts.id);
         self.tell_planner(Event::Job(facts));
     }
@@ -431,9 +432,10 @@ impl World {
         let Some(span) = status.spans.last_mut() else { return };
         match self.chance.below(8) {
             0 => span.ready_through = most,
-            1 => span.order.span.end = most.max(span.order.span.first),
+            // What it says to hold beyond that, it goes on with.
+            1 => span.order.span.end = span.order.span.first,
             2 => span.order.device = most as u16,
-            3 => span.order.renditions = segue_model::pool::Renditions::from_bits(u64::MAX),
+            3 => span.order.renditions = segue_model::pool::Renditions::NONE,
             4 => span.gaps.push(SegmentId { rendition: most, index: most }),
             5 => span.order.lease.epoch = u64::from(most),
             6 => {

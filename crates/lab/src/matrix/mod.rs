@@ -31,7 +31,7 @@ pub(crate) fn ingredients() -> &'static [SourceSpec] {
 const FILM: (u32, u32) = (24_000, 1_001);
 
 /// The film most rows share: its frames, and for how many seconds its sound goes on.
-const FILM_FRAMES: usize = 200;
+pub const FILM_FRAMES: usize = 200;
 const FILM_SECONDS: f64 = 8.342;
 
 /// x264 as most rows use it: B-frames and closed GOPs whose keyframes miss every 2 s grid.

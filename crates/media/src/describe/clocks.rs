@@ -23,6 +23,8 @@ pub(super) struct Seen {
     /// By the source's own clock.
     pub(super) at: Time,
     pub(super) tick: i64,
+    /// That is when it is decoded; when it is shown is not said.
+    pub(super) undated: bool,
     pub(super) duration: i64,
     pub(super) keyframe: bool,
     pub(super) position: Option<u64>,
@@ -109,7 +111,8 @@ mod tests {
 
     fn seen(second: i64) -> Seen {
         let at = Time::from_secs(second);
-        Seen { stream: 0, at, tick: second, duration: 1, keyframe: true, position: None }
+        let (duration, keyframe) = (1, true);
+        Seen { stream: 0, at, tick: second, undated: false, duration, keyframe, position: None }
     }
 
     /// The seconds that are believed of these, and where the source is cut if it is refused.

@@ -37,6 +37,8 @@ pub(super) struct VideoHead {
     /// How much later pictures are shown than their packets say: containers that know decode times
     /// alone (AVI).
     pub(super) shown_after: Time,
+    /// How much later pictures are shown than they are decoded.
+    pub(super) reordered_by: Time,
 }
 
 /// What a track's first packets tell.
@@ -95,6 +97,8 @@ struct Pictures {
     packet_ticks: Vec<i64>,
     /// When the first packet is decoded, if it does not say when it is shown.
     first_decoded: Option<i64>,
+    /// How much later than that it is shown, if it says both.
+    first_delay: i64,
     frames: usize,
     interlaced: [usize; 2],
     first: Option<VideoHead>,
@@ -119,6 +123,7 @@ impl Pictures {
             decoder,
             packet_ticks: Vec::new(),
             first_decoded: None,
+            first_delay: 0,
             frames: 0,
             interlaced: [0; 2],
             first: None,
@@ -131,8 +136,12 @@ impl Pictures {
 
     fn feed(&mut self, packet: Option<&Packet>) -> Result<(), Error> {
         if let Some((packet, tick)) = packet.and_then(|packet| Some((packet, packet.tick()?))) {
-            if self.packet_ticks.is_empty() && packet.pts().is_none() {
-                self.first_decoded = Some(tick);
+            if self.packet_ticks.is_empty() {
+                match (packet.pts(), packet.dts()) {
+                    (None, _) => self.first_decoded = Some(tick),
+                    (Some(pts), Some(dts)) => self.first_delay = pts.saturating_sub(dts).max(0),
+                    (Some(_), None) => {}
+                }
             }
             self.packet_ticks.push(tick);
         }
@@ -156,6 +165,7 @@ impl Pictures {
                 field_order: None,
                 times: Vec::new(),
                 shown_after: Time::ZERO,
+                reordered_by: Time::ZERO,
             });
             head.start = head.start.min(start);
             Ok(())
@@ -176,6 +186,8 @@ impl Pictures {
             let decoded = Time::from_ticks(tick, self.time_base);
             head.shown_after = (head.start - decoded).max(Time::ZERO);
         }
+        let delay = Time::from_ticks(self.first_delay, self.time_base);
+        head.reordered_by = head.shown_after.max(delay.min(Time::from_secs(1)));
         let [top, bottom] = self.interlaced;
         // A few progressive frames do not make an interlaced film progressive.
         if (top + bottom) * 4 > self.frames {

@@ -16,6 +16,8 @@ pub(super) struct Index {
     pub(super) keyframes: KeyframeIndex,
     /// By stream: the last tick something is shown at, and for how many ticks.
     ends: BTreeMap<u32, (i64, i64)>,
+    /// By stream: the last tick something is decoded at that does not say when it is shown.
+    undated_ends: BTreeMap<u32, i64>,
     /// How long the container says it is.
     pub(super) declared: Option<Time>,
     /// When the pictures are shown, as they come; empty unless the whole file was read and says so
@@ -31,8 +33,13 @@ impl Index {
         audio: &[u32],
     ) -> Result<Index, Error> {
         let declared = declared_duration(input, video);
-        let mut index =
-            Index { keyframes: empty(true), ends: BTreeMap::new(), declared, listed: Vec::new() };
+        let mut index = Index {
+            keyframes: empty(true),
+            ends: BTreeMap::new(),
+            undated_ends: BTreeMap::new(),
+            declared,
+            listed: Vec::new(),
+        };
         let lead = video.or(audio.first().copied());
         if let (Some(lead), true) = (lead, can_be_entered(input)) {
             let entries = container_index(input, lead, declared)?;
@@ -53,10 +60,19 @@ impl Index {
         self.ends.get(&stream).copied()
     }
 
+    /// The last tick at which something of `stream` is decoded that does not say when it is shown.
+    pub(super) fn undated_end_of(&self, stream: u32) -> Option<i64> {
+        self.undated_ends.get(&stream).copied()
+    }
+
     fn note_ends(&mut self, believed: &[Seen]) {
-        for Seen { stream, tick, duration, .. } in believed {
+        for Seen { stream, tick, duration, undated, .. } in believed {
             let end = self.ends.entry(*stream).or_insert((*tick, *duration));
             *end = (*end).max((*tick, *duration));
+            if *undated {
+                let end = self.undated_ends.entry(*stream).or_insert(*tick);
+                *end = (*end).max(*tick);
+            }
         }
     }
 
@@ -98,6 +114,7 @@ impl Index {
     /// Reads everything.
     fn scan(&mut self, input: &mut Input, video: Option<u32>) -> Result<(), Error> {
         self.ends.clear();
+        self.undated_ends.clear();
         input.seek(SeekTo::Start)?;
         let (mut found, mut listed, mut all_timed) = (BTreeMap::new(), Vec::new(), true);
         let mut note = |index: &mut Index, believed: Vec<Seen>| {
@@ -148,6 +165,7 @@ fn seen(input: &Input, packet: &Packet) -> Option<Seen> {
         stream: packet.stream(),
         at: Time::from_ticks(tick, stream.time_base()),
         tick,
+        undated: packet.pts().is_none(),
         duration: packet.duration(),
         keyframe: packet.is_keyframe(),
         position: packet.position(),

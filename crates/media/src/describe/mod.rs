@@ -126,9 +126,12 @@ impl Draft<'_> {
         let frame = frame_rate.nominal().recip().unwrap_or(Time::new(1, 25));
         let clock = FrameClock { start: first, rate };
         let shown = |tick: i64| on_axis(tick) + head.shown_after;
+        // What only says when it is decoded is shown later than that.
+        let undated = self.index.undated_end_of(stream.index);
+        let undated = undated.map_or(first, |tick| on_axis(tick) + head.reordered_by);
         let end = match (self.index.end_of(stream.index), frame_rate) {
             (Some((tick, _)), FrameRate::Constant(_)) => {
-                clock.time_of(clock.slot_of(shown(tick)) + 1)
+                clock.time_of(clock.slot_of(shown(tick).max(undated)) + 1)
             }
             (Some((tick, 0)), FrameRate::Variable(_)) => shown(tick) + frame,
             (Some((tick, duration)), FrameRate::Variable(_)) => {

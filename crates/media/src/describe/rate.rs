@@ -50,7 +50,9 @@ pub(super) fn frame_rate(evidence: &Evidence<'_>) -> FrameRate {
     };
     let candidates = guesses.into_iter().flatten().filter(|rate| sane(*rate));
     for guess in candidates.clone() {
-        for rate in usual(guess).chain([guess]) {
+        // In a short film a usual rate and its neighbour both fit: then it is what it says.
+        let said = usual(guess).filter(|rate| *rate == guess);
+        for rate in said.chain(usual(guess)).chain([guess]) {
             if fits(rate, evidence) {
                 return FrameRate::Constant(rate);
             }
@@ -174,6 +176,15 @@ mod tests {
         let head = rounded_to_millis(ntsc, 200);
         let far = [Time::from_secs(1001 * 5)];
         assert_eq!(judge(&head, &far, None, None), FrameRate::Constant(ntsc));
+    }
+
+    #[test]
+    fn of_two_rates_that_a_short_film_fits_it_has_the_one_it_says() {
+        for rate in [(24, 1), (24_000, 1001), (60, 1), (60_000, 1001), (120, 1)] {
+            let rate = Time::new(rate.0, rate.1);
+            let head = rounded_to_millis(rate, 20);
+            assert_eq!(judge(&head, &[], Some(rate), None), FrameRate::Constant(rate));
+        }
     }
 
     #[test]

@@ -138,22 +138,34 @@ impl<'a> Pictures<'a> {
         let before = self.decoder.damaged;
         self.decoder.decode(packet, keep).blame_worker("the decoder failed")?;
         self.damaged.fetch_add(self.decoder.damaged - before, Ordering::Relaxed);
-        frames.into_iter().try_for_each(|frame| self.order(frame, place))
+        let ends = packet.is_none();
+        frames.into_iter().try_for_each(|frame| self.order(frame, ends, place))
     }
 
     /// Keeps pictures whose timestamps rise, as filters want them. One that the next contradicts had
     /// a wrong timestamp; shown, it would hide everything up to there.
+    ///
+    /// `ends`: they come because there are no more packets. Then those without a timestamp follow each
+    /// other: some containers have none for the last that are shown.
     fn order(
         &mut self,
         frame: Frame,
+        ends: bool,
         place: &mut dyn FnMut(Placed<Picture>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let Some(tick) = frame.best_timestamp() else { return Ok(()) };
-        if self.entry.is_some_and(|entry| tick < entry) {
-            return Ok(());
-        }
-        let time = Time::from_ticks(tick, self.facts.time_base) - self.start;
-        let slot = self.facts.clock.slot_of(time);
+        let clock = &self.facts.clock;
+        let slot = match (frame.best_timestamp(), &self.latest) {
+            (Some(tick), _) if self.entry.is_some_and(|entry| tick < entry) => return Ok(()),
+            (Some(tick), _) => {
+                clock.slot_of(Time::from_ticks(tick, self.facts.time_base) - self.start)
+            }
+            (None, Some((latest, _))) if ends => {
+                let rate = self.facts.frame_rate.nominal();
+                let frame = rate.recip().unwrap_or(Time::new(1, 25));
+                clock.slot_of(clock.time_of(*latest) + frame)
+            }
+            (None, _) => return Ok(()),
+        };
         let is_late = self.last_slot.is_some_and(|last| slot <= last);
         // Two frames in one slot would be one anyway.
         if is_late || self.latest.as_ref().is_some_and(|(latest, _)| slot == *latest) {

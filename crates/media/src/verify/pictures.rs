@@ -17,8 +17,8 @@ struct Distance {
     /// The segment of the later one.
     segment: usize,
     at_join: bool,
-    /// The earlier one is all its segment shows: held there, as under sound that goes on.
-    from_only: bool,
+    /// One of the two is all its segment shows: held, as under sound that goes on.
+    held: bool,
     from: Time,
     length: Time,
     /// How far the codec's count goes on; unknown over IDR pictures.
@@ -36,7 +36,7 @@ impl Distance {
             a.1.order.zip(b.1.order).and_then(|(a, b)| {
                 (a.sequence == b.sequence).then(|| b.count.saturating_sub(a.count))
             });
-        Distance { segment, at_join, from_only: false, from: a.0, length: b.0 - a.0, counted }
+        Distance { segment, at_join, held: false, from: a.0, length: b.0 - a.0, counted }
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) fn check(track: Track, frame: Time, segments: &[SegmentTimes]) -> Vec
         let Some(times) = segments[at].track(track) else { continue };
         let shown = times.shown();
         if let Some((before, _)) = joined(track, at, segments) {
-            match join(track, at, frame, before, times) {
+            match join(track, at, frame, before, times, segments[at - 1].declared) {
                 Ok(distance) => row.extend(distance),
                 Err(finding) => findings.push(finding),
             }
@@ -63,19 +63,22 @@ pub(super) fn check(track: Track, frame: Time, segments: &[SegmentTimes]) -> Vec
     findings
 }
 
-/// The distance over a join, or what is wrong with it.
+/// The distance over a join, or what is wrong with it; the segment before lasts for `declared`.
 fn join(
     track: Track,
     at: usize,
     frame: Time,
     before: &TrackTimes,
     times: &TrackTimes,
+    declared: Time,
 ) -> Result<Option<Distance>, Finding> {
     let (old, new) = (before.shown(), times.shown());
     let (Some(&last), Some(&first)) = (old.last(), new.first()) else { return Ok(None) };
     if first.0 > last.0 {
-        let from_only = old.len() == 1;
-        return Ok(Some(Distance { from_only, ..Distance::between(at, true, last, first) }));
+        let distance = Distance::between(at, true, last, first);
+        // A longer one is a segment that is missing.
+        let held = old.len() == 1 || (new.len() == 1 && distance.length <= declared);
+        return Ok(Some(Distance { held, ..distance }));
     }
     // Cut elsewhere than at a keyframe, pictures that are decoded after the cut may be shown
     // before it. They must not be shown twice, though.
@@ -109,7 +112,7 @@ fn holes(track: Track, frame: Time, segments: &[SegmentTimes], row: &[Distance])
         let alone =
             !neighbours.into_iter().flatten().filter_map(|place| row.get(place)).any(is_long);
         let is_longest = held.is_none_or(|held| held < distance.length);
-        let stands_out = distance.at_join && !distance.from_only && is_even && alone && is_longest;
+        let stands_out = distance.at_join && !distance.held && is_even && alone && is_longest;
         if !stands_out && !is_skipped(distance) {
             continue;
         }
@@ -185,6 +188,13 @@ mod tests {
         assert_eq!(found(&[FIRST, &[20, 24, 28, 32, 36]]), []);
         assert_eq!(found(&[FIRST, &[24, 28, 32, 36]]), [(Some(1), FaultKind::PictureGap)]);
         assert_eq!(found(&[&[0, 4, 8], &[20, 24, 28, 32, 36]]), [(Some(0), FaultKind::PictureGap)]);
+    }
+
+    #[test]
+    fn a_last_picture_that_is_held_under_sound_is_no_hole_and_a_missing_segment_is() {
+        assert_eq!(found(&[FIRST, &[20, 24, 28], &[40]]), []);
+        assert_eq!(found(&[FIRST, &[20, 24, 28], &[40], &[60]]), []);
+        assert_eq!(found(&[FIRST, &[40]]), [(Some(1), FaultKind::PictureGap)]);
     }
 
     #[test]

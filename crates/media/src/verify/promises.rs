@@ -297,24 +297,57 @@ fn is_enough(declared: &str, real: &str) -> bool {
     parts(declared).is_some_and(|declared| declared.0 == real_parts.0 && declared.1 >= real_parts.1)
 }
 
-/// Checks that variants share a timeline: (playlist, finding). Each is held against the first.
+/// Checks that variants and their sounds share a timeline: (playlist, finding). Each is held against
+/// the first picture.
 ///
 /// Only finished playlists: live ones were fetched at different moments.
 pub(super) fn variants(master: &Multivariant, all: &[Verified]) -> Vec<(String, Finding)> {
     let listed =
         |verified: &&Verified| master.variants.iter().any(|variant| variant.uri == verified.name);
-    let mut pictures = all
-        .iter()
-        .filter(listed)
-        .filter(|verified| verified.list.ended && verified.heard.video.is_some());
-    let Some(first) = pictures.next() else { return Vec::new() };
+    let has_picture = |verified: &&Verified| verified.heard.video.is_some();
+    let ended: Vec<&Verified> = all.iter().filter(|verified| verified.list.ended).collect();
+    let Some(first) = ended.iter().copied().filter(listed).find(has_picture) else {
+        return Vec::new();
+    };
     let mut apart = Vec::new();
-    for other in pictures {
-        if let Some(finding) = disagreement(first, other) {
+    for other in ended.into_iter().filter(|other| other.name != first.name) {
+        let same_kind = listed(&other) && has_picture(&other);
+        let finding = same_kind.then(|| disagreement(first, other)).flatten();
+        if let Some(finding) = finding.or_else(|| out_of_step(first, other)) {
             apart.push((other.name.clone(), finding));
         }
     }
     apart
+}
+
+/// What is played together must be there at the same time: times in segments against places in the
+/// playlist. Sound may begin late and be primed; half of all segments decide.
+fn out_of_step(first: &Verified, other: &Verified) -> Option<Finding> {
+    let slack = Time::new(1, 4);
+    let (mine, theirs) = (offset(first)?, offset(other)?);
+    ((mine - theirs).abs() > slack).then(|| {
+        let (how, by) =
+            if theirs > mine { ("later", theirs - mine) } else { ("earlier", mine - theirs) };
+        let what = format!("its times are {} {how} than those of {}", seconds(by), first.name);
+        Finding::list(FaultKind::VariantsDisagree, what)
+    })
+}
+
+/// How far times are from places in the playlist, as a rule; unknown where timestamps begin anew.
+fn offset(verified: &Verified) -> Option<Time> {
+    let times = &verified.times;
+    if times.iter().skip(1).any(|segment| !segment.continues) {
+        return None;
+    }
+    let track = leading_track(times)?;
+    let mut place = Time::ZERO;
+    let mut offsets = Vec::new();
+    for segment in times {
+        offsets.extend(segment.track(track).map(|frames| frames.earliest() - place));
+        place = place + segment.declared;
+    }
+    let middle = offsets.len() / 2;
+    (!offsets.is_empty()).then(|| *offsets.select_nth_unstable(middle).1)
 }
 
 fn disagreement(first: &Verified, other: &Verified) -> Option<Finding> {

@@ -90,7 +90,7 @@ pub struct Arguments {
     /// Say what happens as JSON, one object per line, on standard output
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
-    /// Say nothing but errors
+    /// Say nothing but errors, and what the film lacks
     #[arg(long, short)]
     quiet: bool,
 }

@@ -4,7 +4,9 @@ use segue_model::Time;
 
 use super::runner::Shop;
 use crate::output::SourceLoss;
-use crate::progress::{Event, Reporter, Style, Summary, Tally, clock, counted, size, to_stdout};
+use crate::progress::{
+    Event, Reporter, Style, Summary, Tally, clock, counted, size, to_stderr, to_stdout,
+};
 
 /// Says what was made, how that went, what is missing in it, and how to play it.
 pub fn show(shop: &Shop, tally: &Tally, deaths: u64, was_finished: bool, reporter: &Reporter) {
@@ -27,10 +29,11 @@ pub fn show(shop: &Shop, tally: &Tally, deaths: u64, was_finished: bool, reporte
         Style::Json => reporter.event(&Event::Done(summary)),
         Style::Text if was_finished => {
             to_stdout(&format!("{playlist} is finished already: nothing to do"));
-            losses(shop, &summary);
+            losses(shop, &summary, to_stdout);
         }
         Style::Text => text(shop, tally, &summary),
-        Style::Quiet => {}
+        // Who asked for silence still wants to know what the film lacks.
+        Style::Quiet => losses(shop, &summary, to_stderr),
     }
 }
 
@@ -54,7 +57,7 @@ fn text(shop: &Shop, tally: &Tally, summary: &Summary<'_>) {
             summary.deaths
         ));
     }
-    losses(shop, summary);
+    losses(shop, summary, to_stdout);
     let playlist = quoted(summary.playlist);
     let directory = quoted(&shop.output.directory().to_string_lossy());
     to_stdout(&format!("play it:   mpv {playlist}   (or: ffplay {playlist})"));
@@ -71,15 +74,15 @@ fn film(shop: &Shop) -> String {
 }
 
 /// What the segments lack, whichever run made them.
-fn losses(shop: &Shop, summary: &Summary<'_>) {
+fn losses(shop: &Shop, summary: &Summary<'_>, say: fn(&str)) {
     if summary.damaged > 0 {
-        to_stdout(&format!(
+        say(&format!(
             "  {} damaged frames or packets in the source were mended or left out",
             summary.damaged
         ));
     }
     if let Some(short_by) = summary.short_by {
-        to_stdout(&format!(
+        say(&format!(
             "  the source ends {short_by:.1} s before it says it does: a held picture and silence \
              fill that"
         ));
@@ -87,7 +90,7 @@ fn losses(shop: &Shop, summary: &Summary<'_>) {
     if let Some(claimed) = summary.claimed {
         let claimed = clock(claimed);
         let film = film(shop);
-        to_stdout(&format!("  the source is cut off: it claims {claimed}, and holds {film}"));
+        say(&format!("  the source is cut off: it claims {claimed}, and holds {film}"));
     }
 }
 
