@@ -205,6 +205,20 @@ fn a_buffer_may_be_spent_on_each_segment_of_the_stretch_that_has_most() {
 }
 
 #[test]
+fn exact_encoders_spend_some_of_a_buffer_on_each_segment() {
+    let average = |exact: bool, segment: &str| {
+        let film = vec![picture("p", (320, 180), 800_000)];
+        let mut job = job(grid(segment), Packaging::Fmp4, "60", film);
+        job.recipe.exact = exact;
+        read_multivariant(&job).variants[0].average_bandwidth.expect("an average")
+    };
+    // Of noise under this cap, exact encoders made 1001 kb/s in segments of 2 s, and 870 in those of 6.
+    assert!(average(true, "2") > 1_001_000, "{}", average(true, "2"));
+    assert!(average(true, "6") > 870_000, "{}", average(true, "6"));
+    assert!(average(false, "2") < 850_000, "{}", average(false, "2"));
+}
+
+#[test]
 fn the_frame_rate_is_the_most_frames_a_second_not_the_average() {
     let mut job = ts_job();
     let video = job.facts.video.as_mut().expect("a picture");

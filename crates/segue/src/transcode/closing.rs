@@ -76,8 +76,12 @@ fn film(shop: &Shop) -> String {
 /// What the segments lack, whichever run made them.
 fn losses(shop: &Shop, summary: &Summary<'_>, say: fn(&str)) {
     if summary.damaged > 0 {
+        let (what, were) = match summary.damaged {
+            1 => ("frame or packet", "was"),
+            _ => ("frames or packets", "were"),
+        };
         say(&format!(
-            "  {} damaged frames or packets in the source were mended or left out",
+            "  {} damaged {what} in the source {were} mended or left out",
             summary.damaged
         ));
     }
