@@ -26,9 +26,7 @@ const REACH: u32 = 2;
 /// Fewer segments than this are not worth a seek and a pipeline of their own.
 const SPAN_MIN: u32 = 8;
 /// More than this is lost by too long a wait for a process that hangs near the end.
-const SPAN_MAX: u32 = 30;
-/// Every device has about so many batch spans of a job ahead of it, so that all end together.
-const ROUNDS: u64 = 2;
+const SPAN_MAX: u32 = 40;
 
 impl Planner {
     pub(super) fn place(&mut self) {
@@ -336,20 +334,18 @@ impl Planner {
         })
     }
 
-    /// Long spans first, as each costs a seek and a lead-in, and short ones last, so that all
-    /// devices end at about the same time; each by its speed.
+    /// All that is open is shared out at once, to each device by its speed, as every span costs a
+    /// seek and a lead-in. Where that was reckoned wrong, tails are stolen.
     fn batch_length(&self, job: u32, opening: Opening, device: u32) -> u32 {
         let device = &self.devices[device];
         let job_state = &self.jobs[job];
         let spans = u64::from(device.capabilities.batch_spans.max(1));
         let mine = (u64::from(device.speed_alone()) / spans).max(1);
         let all: u64 = self.families(job).iter().map(|f| self.speed[*f as usize]).sum();
-        let share = |segments: u32, rounds: u64| {
-            (u64::from(segments) * mine).div_ceil((all * rounds).max(1)) as u32
-        };
-        // Of what is open a part, and never more than the own part of what is still to be made.
-        let part = share(job_state.open_segments(opening.renditions), ROUNDS);
-        let whole = share(job_state.unpublished(opening.renditions), 1);
+        let share = |segments: u32| (u64::from(segments) * mine).div_ceil(all.max(1)) as u32;
+        // Of what is open the own part; never more than that of what is still to be made at all.
+        let part = share(job_state.open_segments(opening.renditions));
+        let whole = share(job_state.unpublished(opening.renditions));
         part.clamp(SPAN_MIN, SPAN_MAX).min(whole).max(1)
     }
 
