@@ -200,18 +200,20 @@ impl Planner {
     pub(super) fn vanished(&mut self, job: JobId, segment: SegmentId) {
         let Some(at) = self.job_index.get(&job).copied() else { return };
         let SegmentId { rendition, index } = segment;
+        if rendition >= Renditions::MAX {
+            return;
+        }
         let coming = self.jobs[at].leases.iter().map(|lease| &self.leases[*lease]).find(|lease| {
             let ahead = lease.ready_through <= index && index < lease.span.end;
             ahead && lease.renditions.contains(rendition)
         });
         let coming = coming.map(|lease| lease.id);
         let through = LeaseId { term: self.term, epoch: self.epoch };
-        if !self.jobs[at].vanish(segment, through, coming) {
-            return;
-        }
+        self.jobs[at].vanish(segment, through, coming);
         if coming.is_none() {
-            let span = Span { first: index, end: index + 1 };
-            self.jobs[at].reopen(span, Renditions::only(rendition));
+            let span = self.jobs[at].clip(Span { first: index, end: index.saturating_add(1) });
+            let renditions = self.jobs[at].known(Renditions::only(rendition));
+            self.jobs[at].reopen(span, renditions);
             self.rewake(at);
         }
     }

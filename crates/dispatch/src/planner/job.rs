@@ -188,23 +188,16 @@ impl Job {
         }
     }
 
-    /// Forgets that something was durable, whatever leases up to `through` say; `except` has yet to
-    /// make it.
-    pub fn vanish(
-        &mut self,
-        segment: SegmentId,
-        through: LeaseId,
-        except: Option<LeaseId>,
-    ) -> bool {
+    /// Forgets that something was durable, whatever leases up to `through` say, also those that are not
+    /// heard of yet; `except` has yet to make it.
+    pub fn vanish(&mut self, segment: SegmentId, through: LeaseId, except: Option<LeaseId>) {
         let SegmentId { rendition, index } = segment;
         let span = self.clip(Span { first: index, end: index.saturating_add(1) });
-        let Some(row) = self.renditions.get_mut(rendition as usize) else { return false };
-        let gone = row.published.remove(span);
-        row.unpublished += gone;
-        if gone > 0 {
+        let Some(row) = self.renditions.get_mut(rendition as usize) else { return };
+        if !span.is_empty() {
+            row.unpublished += row.published.remove(span);
             self.vanished.insert((rendition, index), Vanished { through, except });
         }
-        gone > 0
     }
 
     /// Takes what is to be leased.

@@ -373,7 +373,8 @@ impl Planner {
         let there = |other: &Device| {
             let worker = &self.workers[other.worker];
             let near = worker.connected || self.now.since(worker.heard_at) < since;
-            near && !worker.drain && !worker.draining
+            // Who leaves by itself may be back in a moment, of another version.
+            near && !worker.drain
         };
         let mut others = self.devices.iter().filter(|(at, other)| {
             *at != device && families.contains(&other.capabilities.family) && there(other)

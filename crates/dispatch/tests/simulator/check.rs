@@ -126,8 +126,9 @@ impl World {
             self.checks.broke("versions grow", format!("{worker:?}: {before:?} then {state:?}"));
         }
         for order in &desired.orders {
-            let new = self.checks.given.insert(order.lease);
-            if new {
+            // What an earlier term gave is gone on with.
+            let own = order.lease.term == desired.answer.term;
+            if self.checks.given.insert(order.lease) && own {
                 self.check_pause(order);
                 self.check_waiting(worker, order);
                 self.check_family(worker, order);
@@ -262,7 +263,9 @@ impl World {
             }
             Note::Quarantined { device, .. } => {
                 let host = &self.hosts[(device.worker.0 - 1) as usize];
-                if host.faults == 0 {
+                // Who claims to have made what is bad makes liars of others.
+                let contradicted = self.hosts.iter().any(|host| host.babbles_until > 0);
+                if host.faults == 0 && !contradicted {
                     let what = format!("{device} at {}", self.now);
                     self.checks.broke("no device is blamed that did nothing", what);
                 }
