@@ -99,6 +99,8 @@ pub fn clean_streams() -> Vec<HlsSpec> {
             "fmp4-still-and-silent",
             "-vf trim=end_frame=1,loop=-1:1,setpts=N/25/TB -af volume=0 -t 12 {x264} -c:a ac3 {hls} -hls_segment_type fmp4",
         ),
+        spec("ts-sound-ends", "-af atrim=end=4.2 {x264} -c:a aac {hls}"),
+        spec("fmp4-sound-ends", "-af atrim=end=4.2 {x264} -c:a aac {hls} -hls_segment_type fmp4"),
         copy("ts-copied-open-gop", OPEN_GOP, "-c copy {hls}"),
         copy("ts-copied-vfr", UNEVEN, "-c copy {hls}"),
         copy("fmp4-copied-vfr", UNEVEN, "-c copy {hls} -hls_segment_type fmp4"),
