@@ -84,7 +84,7 @@ fn films_cut_off_in_the_middle_are_kept_as_far_as_they_go_and_the_loss_is_told()
         let (code, output, errors) = run(&mut transcode(&input, &directory));
         assert_eq!(code, Some(0), "{}: {errors}", bad.name);
         assert!(directory.join("master.m3u8").exists());
-        let told = ["the source is cut off", "damaged frames or packets"];
+        let told = ["the source is cut off", "damaged frame"];
         assert!(told.iter().any(|words| output.contains(words)), "{}: {output}", bad.name);
 
         // For programs, what is there is told again.
