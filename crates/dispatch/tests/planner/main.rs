@@ -1,0 +1,6 @@
+//! The planner's rules, one at a time. How they hold together is the simulator's business.
+
+mod bench;
+mod failing;
+mod waiting;
+mod workers;
