@@ -18,7 +18,9 @@ declare -Ar MAY_USE=(
     [segue-api]='segue-model'
     [segue-store]='segue-model segue-hls'
     [segue-media]='segue-model segue-hls'
-    [segue]='segue-model segue-hls segue-media'
+    [segue-scheduler]='segue-model segue-hls segue-dispatch segue-api segue-store'
+    [segue-worker]='segue-model segue-hls segue-dispatch segue-api segue-store segue-media'
+    [segue]='segue-model segue-hls segue-dispatch segue-api segue-store segue-media segue-scheduler segue-worker'
     [segue-bench]='segue-model segue-hls segue-media'
     [segue-lab]=''
 )
@@ -30,7 +32,7 @@ readonly NOT_IN_DISPATCH='rand|fastrand|getrandom'
 
 [ -f Cargo.lock ] || fault 'Cargo.lock is missing: it belongs to the repository'
 
-manifests=(crates/*/Cargo.toml)
+manifests=(crates/*/Cargo.toml scheduler/Cargo.toml worker/Cargo.toml)
 [ ! -f benches/Cargo.toml ] || manifests+=(benches/Cargo.toml)
 name_in() { sed -n 's/^name = "\(.*\)"/\1/p' "$1" | head -n1; }
 
@@ -68,12 +70,12 @@ for binding in ffmpeg-next:segue-media ffmpeg-sys-next:ffmpeg-next; do
 done
 
 # Where the compiler forbids it, nothing else needs to look; tests are crates of their own.
-for root in crates/*/src/lib.rs crates/*/src/main.rs benches/src/main.rs; do
+for root in crates/*/src/{lib,main}.rs {scheduler,worker,benches}/src/{lib,main}.rs; do
     case $root in crates/media/*) continue ;; esac
     [ ! -f "$root" ] || grep -qx '#!\[forbid(unsafe_code)\]' "$root" ||
         fault "$root lacks #![forbid(unsafe_code)]: only crates/media may be unsafe"
 done
-sources=(crates)
+sources=(crates scheduler worker)
 [ ! -d benches ] || sources+=(benches)
 while IFS= read -r line; do
     fault "unsafe outside crates/media: $line"
@@ -92,7 +94,7 @@ while IFS= read -r file; do
     length=$(grep -c '' "$file")
     [ "$length" -le 600 ] ||
         fault "$file has $length lines, 600 are allowed: some concept in it is missing a name"
-done < <(find crates/*/src -name '*.rs')
+done < <(find crates/*/src scheduler/src worker/src -name '*.rs')
 
 # A build that may change Cargo.lock is not the build that was tested.
 while IFS= read -r line; do

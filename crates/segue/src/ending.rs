@@ -3,6 +3,9 @@
 
 use std::process::ExitCode;
 
+pub use segue_worker::with_causes;
+use segue_worker::{DescribeError, SourceError};
+
 /// Why a command stopped. The text names the file and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ending {
@@ -28,13 +31,18 @@ impl Ending {
     }
 }
 
-/// An error and its causes in one line.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(because) = cause {
-        text = format!("{text}: {because}");
-        cause = because.source();
+impl From<SourceError> for Ending {
+    fn from(error: SourceError) -> Ending {
+        Ending::BadInput(error.to_string())
     }
-    text
+}
+
+impl From<DescribeError> for Ending {
+    fn from(error: DescribeError) -> Ending {
+        match error {
+            DescribeError::Film(text) => Ending::BadInput(text),
+            DescribeError::Machine(text) => Ending::Failed(text),
+            DescribeError::Stopped => Ending::Interrupted("interrupted".to_owned()),
+        }
+    }
 }

@@ -259,7 +259,12 @@ impl Reporter {
     }
 
     /// A span process is gone, and what happens to its segments.
-    pub fn died(&self, death: &crate::span_process::Death, segment: u32, rest: Option<Span>) {
+    pub fn died(
+        &self,
+        death: &segue_worker::span_process::Death,
+        segment: u32,
+        rest: Option<Span>,
+    ) {
         let what_now = rest.map(|rest| format!(", another makes {rest}")).unwrap_or_default();
         self.say(&format!("{death} at segment {segment}{what_now}"));
         self.event(&Event::ProcessDied {

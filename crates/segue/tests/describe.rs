@@ -6,13 +6,12 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
-use segue::ending::Ending;
-use segue::source::LocalSource;
-use segue::span_process::protocol::{self, Message, write_frame};
-use segue::span_process::{Patience, Spawner};
-use segue::transcode::describe;
 use segue_media::{Cancel, FileSource};
 use segue_model::{FailureClass, SourceFacts, SpanFailure};
+use segue_worker::LocalSource;
+use segue_worker::span_process::protocol::{self, Message, write_frame};
+use segue_worker::span_process::{Patience, Spawner};
+use segue_worker::{DescribeError, describe};
 use support::film;
 use tempfile::{TempDir, tempdir};
 
@@ -60,7 +59,7 @@ impl Actors {
         Actors { directory, spawner }
     }
 
-    fn describe(&self) -> Result<SourceFacts, Ending> {
+    fn describe(&self) -> Result<SourceFacts, DescribeError> {
         let source = LocalSource::open(&film()).unwrap();
         describe(&source, &self.spawner).map(|(facts, _)| facts)
     }
@@ -121,12 +120,12 @@ fn what_one_process_says_of_a_film_is_not_enough_to_refuse_it() {
 fn two_processes_that_agree_decide() {
     let source = failed(FailureClass::Source);
     let actors = Actors::saying(&[source.clone(), source.clone(), described()]);
-    assert!(matches!(actors.describe(), Err(Ending::BadInput(_))));
+    assert!(matches!(actors.describe(), Err(DescribeError::Film(_))));
     assert_eq!(actors.started(), 2);
 
     let worker = failed(FailureClass::Worker);
     let actors = Actors::saying(&[worker.clone(), source.clone(), source, worker]);
-    assert!(matches!(actors.describe(), Err(Ending::BadInput(_))));
+    assert!(matches!(actors.describe(), Err(DescribeError::Film(_))));
     assert_eq!(actors.started(), 3);
 }
 
@@ -137,7 +136,7 @@ fn two_processes_that_die_of_a_film_are_enough() {
     let actors = Actors::saying(&[dies(), described()]);
     assert_eq!(actors.describe(), Ok(facts()));
     let actors = Actors::saying(&[dies(), dies(), described()]);
-    assert!(matches!(actors.describe(), Err(Ending::Failed(_))));
+    assert!(matches!(actors.describe(), Err(DescribeError::Machine(_))));
     assert_eq!(actors.started(), 2);
 }
 
@@ -153,7 +152,9 @@ fn who_kills_processes_is_outlasted_and_the_film_is_not_blamed() {
 
     let acts: Vec<_> = (0..7).map(|at| Act::Die { signal: "KILL", hello: at % 2 == 0 }).collect();
     let actors = Actors::playing(&acts);
-    let Err(Ending::Failed(text)) = actors.describe() else { panic!("nobody described it") };
+    let Err(DescribeError::Machine(text)) = actors.describe() else {
+        panic!("nobody described it")
+    };
     assert!(text.contains("kills them") && !text.contains("damaged"), "{text}");
     assert_eq!(actors.started(), 6);
 }
@@ -165,7 +166,9 @@ fn a_process_that_dies_before_its_first_word_gets_another_chance() {
     let actors = Actors::playing(&[die(), Act::Say(&described)]);
     assert_eq!(actors.describe(), Ok(facts()));
     let actors = Actors::playing(&[die(), die(), Act::Say(&described)]);
-    let Err(Ending::Failed(text)) = actors.describe() else { panic!("nobody described it") };
+    let Err(DescribeError::Machine(text)) = actors.describe() else {
+        panic!("nobody described it")
+    };
     assert!(text.contains("before it was ready") && !text.contains("damaged"), "{text}");
     assert_eq!(actors.started(), 2);
 }
@@ -173,6 +176,6 @@ fn a_process_that_dies_before_its_first_word_gets_another_chance() {
 #[test]
 fn trouble_with_storage_is_told_at_once() {
     let actors = Actors::saying(&[failed(FailureClass::Transient), described()]);
-    assert!(matches!(actors.describe(), Err(Ending::Failed(_))));
+    assert!(matches!(actors.describe(), Err(DescribeError::Machine(_))));
     assert_eq!(actors.started(), 1);
 }

@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getpgid, kill_process};
-use segue::span_process::{EndedBy, Patience, SUBCOMMAND, SpanProcess, Spawner, Trouble};
 use segue_model::FailureClass;
+use segue_worker::span_process::{EndedBy, Patience, SUBCOMMAND, SpanProcess, Spawner, Trouble};
 use support::{Watched, film};
 
 fn spawner(patience: Patience) -> Spawner {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::ending::Ending;
-use crate::span_process;
+use segue_worker::span_process;
 
 /// Transcodes films to HLS in spans that join without a seam, and proves HLS sound.
 #[derive(Debug, Parser)]

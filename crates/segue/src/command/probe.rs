@@ -10,9 +10,8 @@ use serde::Serialize;
 
 use crate::ending::{Ending, with_causes};
 use crate::progress::{clock, counted, size, to_stdout};
-use crate::source::LocalSource;
-use crate::span_process::{Patience, Spawner};
-use crate::transcode;
+use segue_worker::LocalSource;
+use segue_worker::span_process::{Patience, Spawner};
 
 /// See what a film is, and what would be made of it.
 ///
@@ -44,10 +43,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Ending> {
     let source = LocalSource::open(&arguments.input)?;
     let spawner = Spawner::new(Spawner::this_program(), Patience::default())
         .map_err(|error| Ending::Failed(format!("segue cannot start: {error}")))?;
-    let (facts, _process) = transcode::describe(&source, &spawner)?;
+    let (facts, _process) = segue_worker::describe(&source, &spawner)?;
     let request = JobRequest::default();
     let planned = request.resolve(&facts).map_err(|error| error.to_string()).and_then(|recipe| {
-        let timeline = transcode::timeline(&request, &facts).map_err(|error| error.to_string())?;
+        let timeline =
+            segue_hls::timeline_of(&request, &facts).map_err(|error| error.to_string())?;
         Ok((recipe, timeline.segments()))
     });
     if arguments.json {

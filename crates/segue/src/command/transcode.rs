@@ -12,8 +12,8 @@ use segue_model::{
 
 use crate::ending::Ending;
 use crate::progress::Style;
-use crate::span_process::Patience;
 use crate::transcode::{self, Settings};
+use segue_worker::span_process::Patience;
 
 /// Make HLS from a film, in a directory.
 ///

@@ -14,7 +14,7 @@ use crate::ending::{Ending, with_causes};
 use crate::interrupt::Interrupt;
 use crate::output::OutputError;
 use crate::progress::{Event, Reporter, Tally};
-use crate::span_process::{Death, EndedBy, SpanProcess};
+use segue_worker::span_process::{Death, EndedBy, SpanProcess};
 
 /// One run over a directory.
 pub struct Foreman<'a> {

@@ -5,7 +5,6 @@
 //! Start at [`run`].
 
 mod closing;
-mod describe;
 mod foreman;
 mod runner;
 mod work;
@@ -13,17 +12,18 @@ mod work;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
-use segue_model::{Job, JobRequest, SourceFacts, Time, Timeline};
+use segue_hls::PlanError;
+use segue_model::JobRequest;
 
 use crate::ending::{Ending, with_causes};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Output, OutputError};
 use crate::progress::{Event, Reporter, Style};
-use crate::source::LocalSource;
-use crate::span_process::{Patience, SpanProcess, Spawner};
-pub use describe::describe;
 use foreman::Foreman;
 use runner::{Report, Shop};
+use segue_worker::LocalSource;
+use segue_worker::describe;
+use segue_worker::span_process::{Patience, SpanProcess, Spawner};
 
 /// What is asked for.
 pub struct Settings {
@@ -41,19 +41,6 @@ pub struct Settings {
     pub style: Style,
     /// When a span process counts as hung.
     pub patience: Patience,
-}
-
-/// Where `facts` are cut under the rule of `request`.
-pub fn timeline(request: &JobRequest, facts: &SourceFacts) -> Result<Timeline, Ending> {
-    let keyframes: Vec<Time> = match &facts.video {
-        Some(video) => {
-            let time = |tick: &i64| Time::from_ticks(*tick, video.time_base) - facts.start;
-            video.keyframes.ticks.iter().map(time).collect()
-        }
-        None => Vec::new(),
-    };
-    segue_hls::timeline(request.boundaries, facts.duration, &keyframes)
-        .map_err(|error| Ending::BadInput(with_causes(&error)))
 }
 
 /// Does all of it.
@@ -112,12 +99,13 @@ fn begin(
         reporter.process(process.pid(), process.unenforced());
     }
     let name = source.path().display();
-    let recipe = settings
-        .request
-        .resolve(&facts)
-        .map_err(|error| Ending::BadInput(format!("{name}: {error}")))?;
-    let timeline = timeline(&settings.request, &facts)?;
-    let job = Job::new(source.source().clone(), recipe, facts, timeline);
+    let job =
+        segue_hls::plan(source.source().clone(), &settings.request, facts).map_err(|error| {
+            Ending::BadInput(match error {
+                PlanError::Request(error) => format!("{name}: {error}"),
+                PlanError::Boundary(error) => with_causes(&error),
+            })
+        })?;
     // Facts that another version found are kept: its segments were made by them.
     let job = stored.filter(|stored| stored.id == job.id).unwrap_or(job);
     let output = Output::open(&settings.to, job).map_err(|error| match error {

@@ -14,8 +14,8 @@ use segue_model::{FailureClass, SegmentId, Span, SpanFailure};
 
 use super::work::Lease;
 use crate::output::{LossCount, Output, OutputError, SourceLoss};
-use crate::source::LocalSource;
-use crate::span_process::{Death, SpanProcess, SpawnError, Spawner, Trouble};
+use segue_worker::LocalSource;
+use segue_worker::span_process::{Death, SpanProcess, SpawnError, Spawner, Trouble};
 
 /// What all runners share.
 pub struct Shop {
@@ -303,8 +303,8 @@ mod tests {
     use tempfile::tempdir;
 
     use super::*;
-    use crate::span_process::Patience;
-    use crate::span_process::protocol::{self, Message, write_frame};
+    use segue_worker::span_process::Patience;
+    use segue_worker::span_process::protocol::{self, Message, write_frame};
 
     const SPAN: Span = Span { first: 1, end: 3 };
 
@@ -312,9 +312,7 @@ mod tests {
         let film = FileSource::new(File::open(film).unwrap()).unwrap();
         let facts = segue_media::describe(Box::new(film), &Cancel::default()).unwrap();
         let request = JobRequest::default();
-        let recipe = request.resolve(&facts).unwrap();
-        let timeline = crate::transcode::timeline(&request, &facts).unwrap();
-        Job::new(source.source().clone(), recipe, facts, timeline)
+        segue_hls::plan(source.source().clone(), &request, facts).unwrap()
     }
 
     /// What comes of a process that says hello, makes both segments of a span, damaged, and then says

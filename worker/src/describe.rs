@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use segue_model::{FailureClass, SourceFacts, SpanFailure};
 
-use crate::ending::{Ending, with_causes};
 use crate::source::LocalSource;
 use crate::span_process::{Death, SpanProcess, SpawnError, Spawner, Trouble};
+use crate::with_causes;
 
 /// So many processes must come to the same end before it is the film's.
 const AGREED: u32 = 2;
@@ -19,6 +19,20 @@ const KILLS_MAX: u32 = 6;
 const KILLS_AT_ONCE: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Why nobody knows what a film is. The text names it, and says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DescribeError {
+    /// It is none, or too damaged.
+    #[error("{0}")]
+    Film(String),
+    /// Something else than the film is in the way.
+    #[error("{0}")]
+    Machine(String),
+    /// [`Spawner::kill_all`] was called.
+    #[error("broken off")]
+    Stopped,
+}
+
 /// Describes `source`; the process comes back warm.
 ///
 /// Trouble with storage is not waited out, as it is once work has begun: nothing is lost yet, and
@@ -26,7 +40,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub fn describe(
     source: &LocalSource,
     spawner: &Spawner,
-) -> Result<(SourceFacts, SpanProcess), Ending> {
+) -> Result<(SourceFacts, SpanProcess), DescribeError> {
     let (mut deaths, mut kills) = (0, 0);
     let (mut source_failures, mut worker_failures) = (0, 0);
     loop {
@@ -47,15 +61,15 @@ pub fn describe(
                 }
                 Err(Trouble::Died(death)) => Died { ending: deadly(source, &death), death },
                 Err(Trouble::Stopped) => {
-                    return Err(Ending::Interrupted("interrupted".to_owned()));
+                    return Err(DescribeError::Stopped);
                 }
             },
             // It had not seen the film.
             Err(SpawnError::Died(death)) => {
                 let message = with_causes(&SpawnError::Died(death.clone()));
-                Died { ending: Ending::Failed(message), death }
+                Died { ending: DescribeError::Machine(message), death }
             }
-            Err(error) => return Err(Ending::Failed(with_causes(&error))),
+            Err(error) => return Err(DescribeError::Machine(with_causes(&error))),
         };
         if died.death.ended_by.from_outside() {
             kills += 1;
@@ -77,10 +91,10 @@ pub fn describe(
 /// A process that is gone, and how the job ends if that is the film's or the machine's doing.
 struct Died {
     death: Death,
-    ending: Ending,
+    ending: DescribeError,
 }
 
-fn unreadable(source: &LocalSource, failure: &SpanFailure) -> Ending {
+fn unreadable(source: &LocalSource, failure: &SpanFailure) -> DescribeError {
     let name = source.path().display();
     // libav's last word is often the reason, where its error code says only that there is one. What
     // it advises after that is for those who call it.
@@ -90,30 +104,30 @@ fn unreadable(source: &LocalSource, failure: &SpanFailure) -> Ending {
         None => failure.message.clone(),
     };
     match failure.class {
-        FailureClass::Source => Ending::BadInput(format!(
+        FailureClass::Source => DescribeError::Film(format!(
             "{name} cannot be read as a film: {message}: check that it is one, and whole; if it \
              was copied or downloaded, do that again"
         )),
-        FailureClass::Transient => Ending::Failed(format!(
+        FailureClass::Transient => DescribeError::Machine(format!(
             "{name} cannot be read: {message}: check its disk or network, and try again"
         )),
-        FailureClass::Worker => Ending::Failed(format!("{name}: {message}")),
+        FailureClass::Worker => DescribeError::Machine(format!("{name}: {message}")),
     }
 }
 
-fn deadly(source: &LocalSource, death: &Death) -> Ending {
+fn deadly(source: &LocalSource, death: &Death) -> DescribeError {
     let name = source.path().display();
     let last = death.last_words.last().map(|line| format!(" ({line})")).unwrap_or_default();
-    Ending::Failed(format!(
+    DescribeError::Machine(format!(
         "{name} cannot be read: {death}{last}, as did the process before it: the file is probably \
          damaged; `ffmpeg -i FILE -c copy NEW` may mend it"
     ))
 }
 
-fn killed(source: &LocalSource, death: &Death) -> Ending {
+fn killed(source: &LocalSource, death: &Death) -> DescribeError {
     let name = source.path().display();
     let before = KILLS_MAX - 1;
-    Ending::Failed(format!(
+    DescribeError::Machine(format!(
         "{name} cannot be read: {death}, as were {before} processes before it: something on this \
          machine kills them; if it is short of memory, free some, and try again"
     ))

@@ -14,7 +14,12 @@ use std::path::{Path, PathBuf};
 use segue_media::FileSource;
 use segue_model::{Revision, Source};
 
-use crate::ending::{Ending, with_causes};
+use crate::with_causes;
+
+/// Why a film cannot be opened: names it, and says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SourceError(pub String);
 
 /// An open source file.
 pub struct LocalSource {
@@ -51,7 +56,7 @@ impl State {
 
 impl LocalSource {
     /// Opens the film at `path` and takes its fingerprint.
-    pub fn open(path: &Path) -> Result<LocalSource, Ending> {
+    pub fn open(path: &Path) -> Result<LocalSource, SourceError> {
         let name = path.display();
         let metadata = std::fs::metadata(path).map_err(|error| cannot_open(path, &error))?;
         if metadata.is_dir() {
@@ -108,11 +113,11 @@ impl AsFd for LocalSource {
     }
 }
 
-fn bad(text: String) -> Ending {
-    Ending::BadInput(text)
+fn bad(text: String) -> SourceError {
+    SourceError(text)
 }
 
-fn cannot_open(path: &Path, error: &io::Error) -> Ending {
+fn cannot_open(path: &Path, error: &io::Error) -> SourceError {
     let name = path.display();
     let is_url = path.to_str().is_some_and(|text| text.contains("://"));
     bad(match error.kind() {

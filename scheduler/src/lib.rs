@@ -1,0 +1,4 @@
+//! Takes jobs and gives their spans to workers: hosts the planner, keeps batch claims in a ledger,
+//! and never touches a byte of media.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,22 @@
+//! The daemon on a machine that encodes: joins a scheduler, makes spans in processes of their own,
+//! and puts what they make into the store.
+
+#![forbid(unsafe_code)]
+
+mod describe;
+mod source;
+pub mod span_process;
+
+pub use describe::{DescribeError, describe};
+pub use source::{LocalSource, SourceError};
+
+/// An error and its causes in one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(because) = cause {
+        text = format!("{text}: {because}");
+        cause = because.source();
+    }
+    text
+}
