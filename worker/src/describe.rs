@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use segue_model::{FailureClass, SourceFacts, SpanFailure};
 
-use crate::source::LocalSource;
+use crate::film::Film;
 use crate::span_process::{Death, SpanProcess, SpawnError, Spawner, Trouble};
 use crate::with_causes;
 
@@ -38,28 +38,30 @@ pub enum DescribeError {
 /// Trouble with storage is not waited out, as it is once work has begun: nothing is lost yet, and
 /// whoever asked is there to ask again.
 pub fn describe(
-    source: &LocalSource,
+    film: &Film,
     spawner: &Spawner,
 ) -> Result<(SourceFacts, SpanProcess), DescribeError> {
     let (mut deaths, mut kills) = (0, 0);
     let (mut source_failures, mut worker_failures) = (0, 0);
+    let unreadable_here = |error| DescribeError::Machine(format!("{}: {error}", film.name()));
     loop {
+        let descriptor = film.descriptor().map_err(unreadable_here)?;
         let died = match spawner.spawn() {
-            Ok(mut process) => match process.describe(source.as_fd()) {
+            Ok(mut process) => match process.describe(descriptor.as_fd()) {
                 Ok(facts) => return Ok((facts, process)),
                 Err(Trouble::Failed(failure)) => {
                     let count = match failure.class {
                         FailureClass::Source => &mut source_failures,
                         FailureClass::Worker => &mut worker_failures,
-                        FailureClass::Transient => return Err(unreadable(source, &failure)),
+                        FailureClass::Transient => return Err(unreadable(film, &failure)),
                     };
                     *count += 1;
                     if *count == AGREED {
-                        return Err(unreadable(source, &failure));
+                        return Err(unreadable(film, &failure));
                     }
                     continue;
                 }
-                Err(Trouble::Died(death)) => Died { ending: deadly(source, &death), death },
+                Err(Trouble::Died(death)) => Died { ending: deadly(film, &death), death },
                 Err(Trouble::Stopped) => {
                     return Err(DescribeError::Stopped);
                 }
@@ -74,7 +76,7 @@ pub fn describe(
         if died.death.ended_by.from_outside() {
             kills += 1;
             if kills == KILLS_MAX {
-                return Err(killed(source, &died.death));
+                return Err(killed(film, &died.death));
             }
             if kills >= KILLS_AT_ONCE {
                 thread::sleep(PAUSE);
@@ -94,8 +96,8 @@ struct Died {
     ending: DescribeError,
 }
 
-fn unreadable(source: &LocalSource, failure: &SpanFailure) -> DescribeError {
-    let name = source.path().display();
+fn unreadable(film: &Film, failure: &SpanFailure) -> DescribeError {
+    let name = film.name();
     // libav's last word is often the reason, where its error code says only that there is one. What
     // it advises after that is for those who call it.
     let last = failure.log.last().and_then(|words| words.lines().next());
@@ -115,8 +117,8 @@ fn unreadable(source: &LocalSource, failure: &SpanFailure) -> DescribeError {
     }
 }
 
-fn deadly(source: &LocalSource, death: &Death) -> DescribeError {
-    let name = source.path().display();
+fn deadly(film: &Film, death: &Death) -> DescribeError {
+    let name = film.name();
     let last = death.last_words.last().map(|line| format!(" ({line})")).unwrap_or_default();
     DescribeError::Machine(format!(
         "{name} cannot be read: {death}{last}, as did the process before it: the file is probably \
@@ -124,8 +126,8 @@ fn deadly(source: &LocalSource, death: &Death) -> DescribeError {
     ))
 }
 
-fn killed(source: &LocalSource, death: &Death) -> DescribeError {
-    let name = source.path().display();
+fn killed(film: &Film, death: &Death) -> DescribeError {
+    let name = film.name();
     let before = KILLS_MAX - 1;
     DescribeError::Machine(format!(
         "{name} cannot be read: {death}, as were {before} processes before it: something on this \

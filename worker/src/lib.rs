@@ -4,11 +4,13 @@
 #![forbid(unsafe_code)]
 
 mod describe;
+mod film;
 mod source;
 pub mod span_process;
 
 pub use describe::{DescribeError, describe};
-pub use source::{LocalSource, SourceError};
+pub use film::Film;
+pub use source::{LocalSource, SourceError, file_url};
 
 /// An error and its causes in one line.
 pub fn with_causes(error: &dyn std::error::Error) -> String {

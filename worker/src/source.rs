@@ -3,11 +3,12 @@
 //! The descriptor opened here goes to every child, so all of them read the same file whatever
 //! happens to its name.
 
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -107,6 +108,24 @@ impl LocalSource {
     }
 }
 
+/// The path in a `file://` URL.
+pub(crate) fn path_of(url: &str) -> Option<PathBuf> {
+    let encoded = url.strip_prefix("file://").filter(|path| path.starts_with('/'))?;
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok())?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = &after[2..];
+    }
+    Some(PathBuf::from(OsString::from_vec(bytes)))
+}
+
 impl AsFd for LocalSource {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
@@ -133,7 +152,7 @@ fn cannot_open(path: &Path, error: &io::Error) -> SourceError {
 }
 
 /// RFC 8089, with everything but unreserved characters and `/` percent-encoded.
-fn file_url(absolute: &Path) -> String {
+pub fn file_url(absolute: &Path) -> String {
     let mut url = "file://".to_owned();
     for byte in absolute.as_os_str().as_bytes() {
         if byte.is_ascii_alphanumeric() || b"/-._~".contains(byte) {
@@ -152,7 +171,11 @@ mod tests {
 
     #[test]
     fn a_path_becomes_a_url_that_any_program_reads_alike() {
-        assert_eq!(file_url(Path::new("/films/a b/ö#1.mkv")), "file:///films/a%20b/%C3%B6%231.mkv");
+        let path = Path::new("/films/a b/ö#1.mkv");
+        assert_eq!(file_url(path), "file:///films/a%20b/%C3%B6%231.mkv");
+        assert_eq!(path_of(&file_url(path)).as_deref(), Some(path));
+        assert_eq!(path_of("file:///a%2"), None);
+        assert_eq!(path_of("file://host/a"), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use segue_media::{Cancel, FileSource};
 use segue_model::{FailureClass, SourceFacts, SpanFailure};
-use segue_worker::LocalSource;
+use segue_worker::Film;
 use segue_worker::span_process::protocol::{self, Message, write_frame};
 use segue_worker::span_process::{Patience, Spawner};
 use segue_worker::{DescribeError, describe};
@@ -60,7 +60,7 @@ impl Actors {
     }
 
     fn describe(&self) -> Result<SourceFacts, DescribeError> {
-        let source = LocalSource::open(&film()).unwrap();
+        let source = Film::open_file(&film()).unwrap();
         describe(&source, &self.spawner).map(|(facts, _)| facts)
     }
 

@@ -16,7 +16,7 @@ use segue_media::span::{SpanEvent, SpanOrder, SpanReport};
 use segue_model::{Hash, SourceFacts, SpanFailure};
 
 use super::protocol::{self, Message, Order, PREAMBLE, SandboxCheck, WireError};
-use super::spawner::{SpawnError, Streams, Ward, lock};
+use super::spawner::{Killer, SpawnError, Streams, Ward, lock};
 use super::{Death, EndedBy, Patience, Spawner};
 
 /// Why an order was not carried out.
@@ -79,6 +79,16 @@ impl SpanProcess {
     /// What the kernel does not enforce of its sandbox, a line for each.
     pub fn unenforced(&self) -> &[String] {
         &self.unenforced
+    }
+
+    /// Ends it from another thread.
+    pub fn killer(&self) -> Killer {
+        self.ward.killer()
+    }
+
+    /// Whether it has not ended while nobody listened.
+    pub fn lives(&self) -> bool {
+        self.ward.try_wait().is_none()
     }
 
     /// Lets it find out what `source` is.

@@ -10,8 +10,12 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::{Death, Patience, SUBCOMMAND, SpanProcess};
+
+/// The pause after a child that could not be started ahead of need.
+const COLD: Duration = Duration::from_secs(1);
 
 /// Why there is no child.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +43,7 @@ pub struct Spawner {
     requests: SyncSender<SyncSender<io::Result<Streams>>>,
     children: Children,
     patience: Patience,
+    warm: Option<Warm>,
 }
 
 /// A started child and its ends of the conversation.
@@ -58,7 +63,31 @@ impl Spawner {
         thread::Builder::new()
             .name("spawner".to_owned())
             .spawn(move || serve(&program, &inbox, &known))?;
-        Ok(Spawner { requests, children, patience })
+        Ok(Spawner { requests, children, patience, warm: None })
+    }
+
+    /// From now on clones of what this returns keep `count` children ready, started ahead of need.
+    pub fn keeping_warm(mut self, count: usize) -> io::Result<Spawner> {
+        // One more waits in the hand of the thread.
+        let (ready, waiting) = mpsc::sync_channel(count.saturating_sub(1));
+        let cold = self.clone();
+        thread::Builder::new().name("warm".to_owned()).spawn(move || {
+            loop {
+                match cold.start_and_greet() {
+                    Ok(process) => {
+                        if ready.send(process).is_err() {
+                            break;
+                        }
+                    }
+                    Err(SpawnError::Closed) => break,
+                    // Whoever needs one meets the same trouble, and tells it.
+                    Err(_) => thread::sleep(COLD),
+                }
+            }
+        })?;
+        let warm = Warm(Arc::new(Mutex::new(waiting)));
+        self.warm = Some(warm);
+        Ok(self)
     }
 
     /// The running executable, even when its file has been replaced or removed since.
@@ -66,8 +95,16 @@ impl Spawner {
         PathBuf::from("/proc/self/exe")
     }
 
-    /// Starts a child and waits for its hello.
+    /// A child that is ready for orders: one that was kept warm, or else a new one.
     pub fn spawn(&self) -> Result<SpanProcess, SpawnError> {
+        match self.warm.as_ref().and_then(Warm::take) {
+            Some(process) => Ok(process),
+            None => self.start_and_greet(),
+        }
+    }
+
+    /// Starts a child and waits for its hello.
+    fn start_and_greet(&self) -> Result<SpanProcess, SpawnError> {
         let (reply, answer) = mpsc::sync_channel(1);
         self.requests.send(reply).map_err(|_| SpawnError::Closed)?;
         let streams = answer.recv().map_err(|_| SpawnError::Closed)?;
@@ -92,6 +129,29 @@ impl Spawner {
     }
 }
 
+/// Children that were started ahead of need.
+#[derive(Clone)]
+struct Warm(Arc<Mutex<Receiver<SpanProcess>>>);
+
+impl Warm {
+    /// One of them that lives: nobody looks after them while they wait.
+    fn take(&self) -> Option<SpanProcess> {
+        let waiting = lock(&self.0);
+        std::iter::from_fn(|| waiting.try_recv().ok()).find(SpanProcess::lives)
+    }
+}
+
+/// Ends a child from another thread than the one that listens to it.
+#[derive(Clone)]
+pub struct Killer(Arc<Mutex<Child>>);
+
+impl Killer {
+    /// Whoever listens to it learns of its death. Already ended is as good.
+    pub fn kill(&self) {
+        let _ = lock(&self.0).kill();
+    }
+}
+
 /// A child that is somebody's to look after: killed and reaped with this, on whichever way that
 /// goes.
 pub(super) struct Ward {
@@ -104,6 +164,10 @@ pub(super) struct Ward {
 impl Ward {
     pub(super) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    pub(super) fn killer(&self) -> Killer {
+        Killer(self.child.clone())
     }
 
     /// How it ended, if it has.
@@ -204,8 +268,6 @@ fn start(program: &PathBuf, children: &Children) -> io::Result<Streams> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn spawner(patience: Patience) -> Spawner {

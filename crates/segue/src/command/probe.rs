@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::ending::{Ending, with_causes};
 use crate::progress::{clock, counted, size, to_stdout};
-use segue_worker::LocalSource;
+use segue_worker::Film;
 use segue_worker::span_process::{Patience, Spawner};
 
 /// See what a film is, and what would be made of it.
@@ -40,7 +40,7 @@ struct Report<'a> {
 
 /// Runs it.
 pub fn run(arguments: &Arguments) -> Result<(), Ending> {
-    let source = LocalSource::open(&arguments.input)?;
+    let source = Film::open_file(&arguments.input)?;
     let spawner = Spawner::new(Spawner::this_program(), Patience::default())
         .map_err(|error| Ending::Failed(format!("segue cannot start: {error}")))?;
     let (facts, _process) = segue_worker::describe(&source, &spawner)?;
@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Ending> {
 
 type Row = (&'static str, String);
 
-fn rows(source: &LocalSource, facts: &SourceFacts) -> Vec<Row> {
+fn rows(source: &Film, facts: &SourceFacts) -> Vec<Row> {
     let bytes = source.source().fingerprint.size;
     let seconds = facts.duration.as_secs_f64();
     let bitrate = bytes as f64 * 8.0 / seconds / 1000.0;

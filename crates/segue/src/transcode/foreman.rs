@@ -226,7 +226,7 @@ impl<'a> Foreman<'a> {
     }
 
     fn hopeless(&self, segment: u32, attempts: u32, end: &End) -> Ending {
-        let name = self.shop.source.path().display();
+        let name = self.shop.source.name();
         let at = self.shop.output.job().timeline.start_of(segment).as_secs_f64();
         let at = format!("segment {segment} ({} into the film)", crate::progress::clock(at));
         let text = match end {
@@ -260,7 +260,7 @@ impl<'a> Foreman<'a> {
     }
 
     fn source_changed(&self) -> Ending {
-        let name = self.shop.source.path().display();
+        let name = self.shop.source.name();
         let directory = self.shop.output.directory().display();
         let what_now = if self.shop.output.made() == 0 {
             "start again when it stays as it is".to_owned()

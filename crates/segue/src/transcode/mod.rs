@@ -21,7 +21,7 @@ use crate::output::{self, Output, OutputError};
 use crate::progress::{Event, Reporter, Style};
 use foreman::Foreman;
 use runner::{Report, Shop};
-use segue_worker::LocalSource;
+use segue_worker::Film;
 use segue_worker::describe;
 use segue_worker::span_process::{Patience, SpanProcess, Spawner};
 
@@ -57,7 +57,7 @@ fn transcode(settings: &Settings, reporter: &mut Reporter) -> Result<(), Ending>
         let error = OutputError::NotADirectory { path: settings.to.clone() };
         return Err(Ending::BadInput(error.to_string()));
     }
-    let source = LocalSource::open(&settings.input)?;
+    let source = Film::open_file(&settings.input)?;
     let cannot_start = |error| Ending::Failed(format!("segue cannot start: {error}"));
     let program = Spawner::this_program();
     let spawner = Spawner::new(program, settings.patience).map_err(cannot_start)?;
@@ -83,7 +83,7 @@ fn transcode(settings: &Settings, reporter: &mut Reporter) -> Result<(), Ending>
 /// Everything that can be found wrong before anything is made.
 fn begin(
     settings: &Settings,
-    source: LocalSource,
+    source: Film,
     spawner: Spawner,
     reporter: &mut Reporter,
 ) -> Result<(Arc<Shop>, Option<SpanProcess>), Ending> {
@@ -98,7 +98,7 @@ fn begin(
     if let Some(process) = &first {
         reporter.process(process.pid(), process.unenforced());
     }
-    let name = source.path().display();
+    let name = source.name();
     let job =
         segue_hls::plan(source.source().clone(), &settings.request, facts).map_err(|error| {
             Ending::BadInput(match error {

@@ -14,7 +14,7 @@ use segue_model::{FailureClass, SegmentId, Span, SpanFailure};
 
 use super::work::Lease;
 use crate::output::{LossCount, Output, OutputError, SourceLoss};
-use segue_worker::LocalSource;
+use segue_worker::Film;
 use segue_worker::span_process::{Death, SpanProcess, SpawnError, Spawner, Trouble};
 
 /// What all runners share.
@@ -24,7 +24,7 @@ pub struct Shop {
     /// Where segments go.
     pub output: Output,
     /// What they are made from.
-    pub source: LocalSource,
+    pub source: Film,
     /// Threads for each decoder and encoder.
     pub threads: u32,
 }
@@ -149,6 +149,10 @@ impl Desk {
             }
         };
         let process = self.process.insert(process);
+        let descriptor = match self.shop.source.descriptor() {
+            Ok(descriptor) => descriptor,
+            Err(error) => return worker_failure(format!("no descriptor is left: {error}")),
+        };
         let order = SpanOrder {
             job: self.shop.output.job().clone(),
             span: lease.span,
@@ -162,7 +166,7 @@ impl Desk {
         let mut count = self.shop.output.count_loss(first, lead_in(&order.job, first));
         let pid = process.pid();
         let (shop, reports) = (&self.shop, &self.reports);
-        let made = process.make(shop.source.as_fd(), &order, &mut |event| {
+        let made = process.make(descriptor.as_fd(), &order, &mut |event| {
             let taken = match event {
                 event if !is_ordered(&order, &event) => {
                     Err(worker_failure("it made what it was not asked for".to_owned()))
@@ -308,7 +312,7 @@ mod tests {
 
     const SPAN: Span = Span { first: 1, end: 3 };
 
-    fn job(source: &LocalSource, film: &Path) -> Job {
+    fn job(source: &Film, film: &Path) -> Job {
         let film = FileSource::new(File::open(film).unwrap()).unwrap();
         let facts = segue_media::describe(Box::new(film), &Cancel::default()).unwrap();
         let request = JobRequest::default();
@@ -337,7 +341,7 @@ mod tests {
         assert!(written.unwrap().success());
 
         let film = segue_lab::source("h264-aac-mkv");
-        let source = LocalSource::open(&film).unwrap();
+        let source = Film::open_file(&film).unwrap();
         let job = job(&source, &film);
         let spawner = Spawner::new(directory.path().join("actor"), Patience::default()).unwrap();
         let output = Output::open(&directory.path().join("out"), job).unwrap();
