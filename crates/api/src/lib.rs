@@ -2,14 +2,21 @@
 //! between it and `segue-model`. What comes off the wire is checked here, once: a message that
 //! cannot be meant is [`Invalid`], which names the field.
 //!
-//! Nothing is decided here, and nothing is sent. Start at [`v1`] for the contract.
+//! Nothing is decided here. Start at [`v1`] for the contract, at [`Client`] for the way to a
+//! scheduler.
 
 #![forbid(unsafe_code)]
 
+mod client;
+mod described;
+mod greeting;
 mod invalid;
 pub mod pool;
 pub mod request;
 
+pub use client::{Client, ClientError};
+pub use described::Described;
+pub use greeting::Greeting;
 pub use invalid::Invalid;
 
 /// What is generated; documented in `proto/segue/v1`.

@@ -2,6 +2,7 @@
 //! server. The store is the truth about segments; whatever else is said of them is hearsay.
 //!
 //! ```text
+//! store                    which store this is, whatever it is called
 //! jobs/<id>/job            source, recipe, facts, timeline
 //! jobs/<id>/master.m3u8    and all that `segue_hls::keys` names
 //! ```
@@ -16,6 +17,7 @@
 
 mod check;
 mod error;
+mod identity;
 mod location;
 mod s3;
 mod usage;

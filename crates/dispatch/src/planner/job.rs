@@ -287,6 +287,19 @@ impl Job {
             .all(|r| self.renditions.get(r as usize).is_none_or(|r| r.unpublished == 0))
     }
 
+    /// How many segments of all renditions are published, and how many there are.
+    pub fn counts(&self) -> (u32, u32) {
+        let total = self.cuts.segments().saturating_mul(self.renditions.len() as u32);
+        let missing = self.renditions.iter().fold(0u32, |sum, r| sum.saturating_add(r.unpublished));
+        (total.saturating_sub(missing), total)
+    }
+
+    /// Whether it has that segment, and the store too.
+    pub fn is_published(&self, segment: SegmentId) -> bool {
+        let row = self.renditions.get(segment.rendition as usize);
+        row.is_some_and(|row| row.published.contains(segment.index))
+    }
+
     /// How many segments are open in any of these.
     pub fn open_segments(&self, renditions: Renditions) -> u32 {
         let rows = renditions.iter().filter_map(|r| self.renditions.get(r as usize));

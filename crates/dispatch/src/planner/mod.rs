@@ -36,7 +36,7 @@ pub use event::{
     Claim, Cuts, Decision, Demand, Event, FencedBy, JobFacts, JobFailure, Note, Purpose,
 };
 pub use policy::Policy;
-pub use view::{DeviceView, LeaseView, View, WorkerView};
+pub use view::{DeviceView, JobView, LeaseView, View, WorkerView};
 
 use crate::Moment;
 use crate::arena::Arena;

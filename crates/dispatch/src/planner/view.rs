@@ -1,8 +1,8 @@
-//! What the planner knows, for metrics, administrators and tests. Reads everything: not for every
-//! event.
+//! What the planner knows, for metrics, administrators, clients and tests. [`Planner::view`] reads
+//! everything: not for every event. What is asked of one job costs what that job has.
 
 use segue_model::pool::{ClaimId, DeviceId, EncoderFamily, LeaseId, Renditions, WorkerId};
-use segue_model::{JobId, Span};
+use segue_model::{JobId, SegmentId, Span};
 
 use super::Planner;
 use super::device::Health;
@@ -81,6 +81,19 @@ pub struct LeaseView {
     pub ended: bool,
 }
 
+/// One job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobView {
+    /// Segments of all renditions that are published.
+    pub published: u32,
+    /// Segments of all renditions.
+    pub total: u32,
+    /// Whether there is something to do that is wanted now and that nobody was given yet.
+    pub waiting: bool,
+    /// Who works on it, and who is still to store what was made.
+    pub leases: Vec<LeaseView>,
+}
+
 impl View {
     /// What a worker's device makes is kin to.
     pub fn family_of(&self, worker: WorkerId, device: u16) -> Option<EncoderFamily> {
@@ -102,6 +115,27 @@ impl Planner {
             batches_queued: self.batch_queue.len(),
             timers: self.timers.len(),
         }
+    }
+
+    /// One job, if it is known.
+    pub fn job(&self, id: JobId) -> Option<JobView> {
+        let job = &self.jobs[*self.job_index.get(&id)?];
+        let (published, total) = job.counts();
+        let queued = |stream: &u32| self.claims[*stream].queued.is_some();
+        let batch = job.batch_renditions();
+        let waiting = job.streams.iter().any(queued) || job.open_segments(batch) > 0;
+        let leases = job.leases.iter().map(|at| self.view_lease(*at)).collect();
+        Some(JobView { published, total, waiting, leases })
+    }
+
+    /// How many segments of a job are published, and how many there are.
+    pub fn counts(&self, id: JobId) -> Option<(u32, u32)> {
+        Some(self.jobs[*self.job_index.get(&id)?].counts())
+    }
+
+    /// Whether a segment is published, as far as is known.
+    pub fn is_published(&self, id: JobId, segment: SegmentId) -> bool {
+        self.job_index.get(&id).is_some_and(|at| self.jobs[*at].is_published(segment))
     }
 
     fn view_worker(&self, at: u32) -> WorkerView {
