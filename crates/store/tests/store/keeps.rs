@@ -60,6 +60,27 @@ async fn an_object_is_created_once_and_stays_as_it_was() {
     }
 }
 
+#[tokio::test]
+async fn a_store_has_one_identity_whoever_asks_first() {
+    for Kept { store, .. } in &stores().await {
+        let asking: Vec<_> = (0..4)
+            .map(|_| {
+                let store = store.clone();
+                tokio::spawn(async move { store.identity().await.expect("an identity") })
+            })
+            .collect();
+        let known = store.identity().await.expect("an identity");
+        assert_eq!(known.len(), 32, "{known}");
+        for asked in asking {
+            assert_eq!(asked.await.expect("asked"), known, "{}", store.location());
+        }
+        assert!(store.usage().await.expect("usage").is_empty());
+    }
+    let [one, other] = stores().await;
+    let (one, other) = (one.store.identity().await, other.store.identity().await);
+    assert_ne!(one.expect("an identity"), other.expect("an identity"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_that_create_an_object_at_once_one_does() {
     for Kept { store, .. } in &stores().await {
