@@ -3,13 +3,27 @@
 
 #![forbid(unsafe_code)]
 
+mod arguments;
+mod control;
+mod daemon;
 mod describe;
+mod devices;
 mod film;
+mod lead;
+mod link;
+mod question;
+mod run;
+mod segments;
+mod shelf;
 mod source;
 pub mod span_process;
+mod upload;
+mod usage;
 
+pub use arguments::{Arguments, WorkerError};
 pub use describe::{DescribeError, describe};
 pub use film::Film;
+pub use run::run;
 pub use source::{LocalSource, SourceError, file_url};
 
 /// An error and its causes in one line.

@@ -1,0 +1,81 @@
+//! What a worker is told on its command line, and by its environment.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::Args;
+use segue_store::{Location, StoreError};
+
+use crate::devices::TrialError;
+
+/// Makes spans of films for a scheduler, on this machine's devices.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  segue-worker --scheduler http://10.0.0.1:7700 --store /mnt/segue
+      joins the pool of that scheduler; /mnt/segue is the same directory (NFS) on every machine
+  AWS_ENDPOINT_URL=http://minio:9000 AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... \\
+  segue-worker --scheduler http://10.0.0.1:7700 --store s3://segue
+      the same with a bucket
+Ctrl-C or SIGTERM hands everything back: spans go on elsewhere, and nobody notices.")]
+pub struct Arguments {
+    /// The scheduler: http://host:port
+    #[arg(long, value_name = "URL", env = "SEGUE_SCHEDULER")]
+    pub scheduler: String,
+    /// Where segments are kept, the same for all: a directory or s3://bucket/prefix
+    #[arg(long, value_name = "STORE", env = "SEGUE_STORE")]
+    pub store: Location,
+    /// What this worker is called; no two may have the same name [default: the machine's name]
+    #[arg(long, env = "SEGUE_WORKER_NAME")]
+    pub name: Option<String>,
+    /// Where others read segments that are not stored yet; port 0 takes a free one
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:0",
+        env = "SEGUE_WORKER_LISTEN"
+    )]
+    pub listen: SocketAddr,
+    /// What others call that address: host:port [default: as it listens]
+    #[arg(long, value_name = "HOST:PORT", env = "SEGUE_WORKER_ADVERTISE")]
+    pub advertise: Option<String>,
+    /// Listen beyond this machine, without encryption or passwords
+    #[arg(long)]
+    pub insecure: bool,
+    /// Cores to use [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub cores: Option<u32>,
+    /// Films to encode at once when nobody watches [default: one per 4 cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub spans: Option<u32>,
+    /// Mebibytes of segments to hold that the store has not taken yet
+    #[arg(long, value_name = "MIB", default_value_t = 512,
+          value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
+    pub memory: u32,
+}
+
+/// Why a worker does not work.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// It was told what cannot be.
+    #[error("{0}")]
+    Usage(String),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// This machine does not encode.
+    #[error(transparent)]
+    Trial(#[from] TrialError),
+    /// The system does not let it.
+    #[error("{0}")]
+    System(String),
+}
+
+impl WorkerError {
+    /// For scripts and supervisors: 2 for what cannot be as asked, 1 for what failed.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            WorkerError::Usage(_) | WorkerError::Store(StoreError::Location { .. }) => 2,
+            WorkerError::Store(_) | WorkerError::Trial(_) | WorkerError::System(_) => 1,
+        })
+    }
+}

@@ -1,0 +1,408 @@
+//! Leads the making of one span, on a thread of its own: a process, its orders, and what it makes.
+//!
+//! A viewer's span is ordered to the film's end, and the process is held up by its pipe when it is
+//! ahead of what is wanted: going on then needs no new start. A batch is ordered as long as it is.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use segue_dispatch::session::Event;
+use segue_media::span::{SpanEvent, SpanOrder};
+use segue_model::pool::{Measured, Order, Resources, SpanEnd};
+use segue_model::{FailureClass, Job, JobId, SegmentId, Span, SpanFailure};
+use segue_store::Store;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::control::Control;
+use crate::daemon::Report;
+use crate::film::Film;
+use crate::shelf::{Label, Shelf};
+use crate::span_process::{SpanProcess, SpawnError, Spawner, Trouble};
+use crate::upload::{Parcel, Uploads};
+use crate::usage::Usage;
+
+/// Between looks for a job object that the store does not give.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Jobs that are kept at hand.
+const JOBS: usize = 16;
+/// Processes that are kept after their span.
+const IDLE: usize = 2;
+
+/// What all spans of a worker share.
+pub struct Shop {
+    /// Starts processes.
+    pub spawner: Spawner,
+    /// Where what is made is held.
+    pub shelf: Arc<Shelf>,
+    /// Where it is stored.
+    pub store: Store,
+    /// Brings it there.
+    pub uploads: Arc<Uploads>,
+    /// Hears what happens.
+    pub reports: mpsc::Sender<Report>,
+    /// For what waits.
+    pub runtime: Handle,
+    /// Threads for each decoder and encoder.
+    pub threads: u32,
+    jobs: Mutex<Vec<Arc<Job>>>,
+    idle: Mutex<Vec<SpanProcess>>,
+}
+
+impl Shop {
+    /// With nothing at hand yet.
+    pub fn new(
+        spawner: Spawner,
+        shelf: Arc<Shelf>,
+        store: Store,
+        reports: mpsc::Sender<Report>,
+        threads: u32,
+    ) -> Shop {
+        let uploads = Arc::new(Uploads::new(store.clone(), shelf.clone(), reports.clone()));
+        let runtime = Handle::current();
+        let (jobs, idle) = (Mutex::default(), Mutex::default());
+        Shop { spawner, shelf, store, uploads, reports, runtime, threads, jobs, idle }
+    }
+
+    /// The description of a job, as soon as the store gives it.
+    fn job(&self, id: JobId, control: &Control) -> Result<Arc<Job>, Stop> {
+        if let Some(job) = self.jobs().iter().find(|job| job.id == id) {
+            return Ok(job.clone());
+        }
+        let job = self.runtime.block_on(async {
+            tokio::select! {
+                job = read_job(&self.store, id) => job.map_err(Stop::Ended),
+                () = control.stopped() => Err(Stop::Told),
+            }
+        })?;
+        let job = Arc::new(job);
+        let mut jobs = self.jobs();
+        if jobs.len() == JOBS {
+            jobs.remove(0);
+        }
+        jobs.push(job.clone());
+        Ok(job)
+    }
+
+    fn process(&self) -> Result<SpanProcess, SpawnError> {
+        let idle = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            std::iter::from_fn(|| idle.pop()).find(SpanProcess::lives)
+        };
+        idle.map_or_else(|| self.spawner.spawn(), Ok)
+    }
+
+    fn keep(&self, process: SpanProcess) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE {
+            idle.push(process);
+        }
+    }
+
+    fn jobs(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Job>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self, event: Event) {
+        // Nobody listens any more when the worker has left.
+        let _ = self.reports.blocking_send(Report::Session(event));
+    }
+}
+
+async fn read_job(store: &Store, id: JobId) -> Result<Job, SpanEnd> {
+    let mut told = false;
+    loop {
+        match store.job(id).await {
+            Ok(Some(job)) => return Ok(job),
+            Ok(None) => {
+                let message = format!("job {id} is not in the store: was it removed?");
+                return Err(failed(FailureClass::Transient, message));
+            }
+            Err(error) if error.kind() == segue_store::Kind::Damaged => {
+                return Err(failed(FailureClass::Transient, error.to_string()));
+            }
+            Err(error) if !std::mem::replace(&mut told, true) => {
+                warn!(job = %id, %error, "trying again");
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Why a span is not gone on with.
+enum Stop {
+    /// The daemon said so.
+    Told,
+    /// It ended by itself.
+    Ended(SpanEnd),
+}
+
+/// Starts a thread that makes what `order` says until `control` stops it. It reports what it makes,
+/// and how it ends if nobody told it to.
+pub fn start(
+    shop: Arc<Shop>,
+    order: Order,
+    control: Arc<Control>,
+    released: CancellationToken,
+) -> io::Result<thread::JoinHandle<()>> {
+    let lead = move || {
+        let lease = order.lease;
+        let led = catch_unwind(AssertUnwindSafe(|| {
+            let mut lead = Lead { shop: &shop, order, control: &control, released, usage: None };
+            lead.run()
+        }));
+        let stop = led.unwrap_or_else(|_| {
+            Stop::Ended(failed(FailureClass::Worker, "a thread of the worker panicked".to_owned()))
+        });
+        match stop {
+            Stop::Ended(end) if !control.is_stopped() => {
+                info!(%lease, ?end, "span ended");
+                shop.report(Event::Ended { lease, end });
+            }
+            Stop::Ended(_) | Stop::Told => {}
+        }
+    };
+    thread::Builder::new().name(format!("span {}", order.lease)).spawn(lead)
+}
+
+struct Lead<'a> {
+    shop: &'a Arc<Shop>,
+    order: Order,
+    control: &'a Control,
+    released: CancellationToken,
+    usage: Option<Usage>,
+}
+
+impl Lead<'_> {
+    /// Never ends well: who has made everything waits to be told to stop.
+    fn run(&mut self) -> Stop {
+        match self.make_all() {
+            Ok(never) => match never {},
+            Err(stop) => stop,
+        }
+    }
+
+    fn make_all(&mut self) -> Result<std::convert::Infallible, Stop> {
+        let job = self.shop.job(self.order.job, self.control)?;
+        let film = open(&job)?;
+        let parcel = Parcel::new(self.order.lease, job.clone(), self.released.clone());
+        let parcel = Arc::new(parcel);
+        let mut process = None;
+        let mut next = self.order.span.first;
+        loop {
+            if !self.control.wait_for(next) {
+                // In good order: it can do something else.
+                process.take().into_iter().for_each(|process| self.shop.keep(process));
+                return Err(Stop::Told);
+            }
+            let span = Span { first: next, end: self.end_of_order(&job) };
+            if span.is_empty() {
+                let message = format!("segment {next} is not on the timeline of job {}", job.id);
+                return Err(Stop::Ended(failed(FailureClass::Worker, message)));
+            }
+            let mut ready = match process.take() {
+                Some(process) => process,
+                None => self.shop.process().map_err(|error| Stop::Ended(no_process(&error)))?,
+            };
+            self.make(&job, &film, &parcel, &mut ready, span)?;
+            process = Some(ready);
+            next = span.end;
+        }
+    }
+
+    fn end_of_order(&self, job: &Job) -> u32 {
+        let segments = job.timeline.segments();
+        if self.order.playback { segments } else { self.control.end().min(segments) }
+    }
+
+    fn make(
+        &mut self,
+        job: &Arc<Job>,
+        film: &Film,
+        parcel: &Arc<Parcel>,
+        process: &mut SpanProcess,
+        span: Span,
+    ) -> Result<(), Stop> {
+        let renditions = (0..).take(job.recipe.renditions.len());
+        let order = SpanOrder {
+            job: Job::clone(job),
+            span,
+            renditions: renditions.filter(|r| self.order.renditions.contains(*r)).collect(),
+            threads: self.shop.threads,
+            urgent: self.order.playback && span.first == self.order.span.first,
+        };
+        let descriptor = film.descriptor().map_err(|error| {
+            Stop::Ended(failed(FailureClass::Worker, format!("{}: {error}", film.name())))
+        })?;
+        if !self.control.begin_work(process.killer()) {
+            self.control.end_work();
+            return Err(Stop::Told);
+        }
+        self.usage = Some(Usage::begin(process.pid()));
+        let mut left = missing(&order);
+        let mut refused = None;
+        let made = process.make(descriptor.as_fd(), &order, &mut |event| match self
+            .take(&order, film, parcel, &mut left, event)
+        {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(stop) => {
+                refused = Some(stop);
+                ControlFlow::Break(())
+            }
+        });
+        self.control.end_work();
+        if let Some(stop) = refused {
+            return Err(stop);
+        }
+        match made {
+            Ok(_) if left.is_empty() => Ok(()),
+            Ok(_) => {
+                let message = format!("a span process left out {} segments", left.len());
+                Err(Stop::Ended(failed(FailureClass::Worker, message)))
+            }
+            Err(Trouble::Failed(failure)) => Err(Stop::Ended(SpanEnd::Failed(failure))),
+            Err(Trouble::Died(death)) => {
+                if !self.control.is_stopped() {
+                    warn!(lease = %self.order.lease, last_words = ?death.last_words, "{death}");
+                }
+                let from_outside = death.ended_by.from_outside();
+                Err(Stop::Ended(if from_outside { SpanEnd::Killed } else { SpanEnd::Died }))
+            }
+            Err(Trouble::Stopped) => Err(Stop::Told),
+        }
+    }
+
+    /// Takes what a process made, or holds it up.
+    fn take(
+        &mut self,
+        order: &SpanOrder,
+        film: &Film,
+        parcel: &Arc<Parcel>,
+        left: &mut BTreeSet<SegmentId>,
+        event: SpanEvent,
+    ) -> Result<(), Stop> {
+        match event {
+            SpanEvent::Progress(_) => Ok(()),
+            SpanEvent::Init { rendition, bytes } if order.renditions.contains(&rendition) => {
+                parcel.note_init(rendition, bytes.into());
+                Ok(())
+            }
+            SpanEvent::Segment { id, bytes, .. } if left.remove(&id) => {
+                let held_up = Instant::now();
+                if !self.control.wait_for(id.index) {
+                    return Err(Stop::Told);
+                }
+                self.shelve(film, parcel, id, bytes.into())?;
+                let waited = held_up.elapsed();
+                self.measure(order, id, waited);
+                Ok(())
+            }
+            SpanEvent::Init { .. } | SpanEvent::Segment { .. } => {
+                let message = "a span process made what it was not asked for".to_owned();
+                Err(Stop::Ended(failed(FailureClass::Worker, message)))
+            }
+        }
+    }
+
+    fn shelve(
+        &self,
+        film: &Film,
+        parcel: &Arc<Parcel>,
+        id: SegmentId,
+        bytes: Bytes,
+    ) -> Result<(), Stop> {
+        // Before anything made from it is shown to anybody.
+        if !film.is_unchanged() {
+            return Err(Stop::Ended(changed(film)));
+        }
+        let shop = self.shop;
+        let room = shop.runtime.block_on(async {
+            tokio::select! {
+                room = shop.shelf.room_for(bytes.len()) => Some(room),
+                () = self.control.stopped() => None,
+            }
+        });
+        let label = Label { job: parcel.job.id, rendition: id.rendition, index: Some(id.index) };
+        shop.shelf.put(label, bytes.clone(), room.ok_or(Stop::Told)?);
+        shop.report(Event::Ready { lease: self.order.lease, segment: id });
+        let (uploads, parcel) = (shop.uploads.clone(), parcel.clone());
+        shop.runtime.spawn(async move { uploads.store(parcel, id, bytes).await });
+        Ok(())
+    }
+
+    /// What a segment cost counts when the last of its renditions is made.
+    fn measure(&mut self, order: &SpanOrder, id: SegmentId, waited: Duration) {
+        let Some(usage) = &mut self.usage else { return };
+        usage.pause(waited);
+        if order.renditions.last() != Some(&id.rendition) {
+            return;
+        }
+        let timeline = &order.job.timeline;
+        let film = timeline.start_of(id.index + 1) - timeline.start_of(order.span.first);
+        let segments = id.index + 1 - order.span.first;
+        let per_second = |ms: f64| (ms / film.as_secs_f64().max(0.001)) as u32;
+        let spent = usage.spent();
+        let effort = Resources {
+            video_ms: 0,
+            render_ms: 0,
+            cpu_ms: per_second(spent.cpu.as_secs_f64() * 1000.0),
+            memory_mib: spent.memory_mib,
+        };
+        let pace_ms = (spent.worked.as_millis() / u128::from(segments)) as u32;
+        let measured = Measured { segments, pace_ms, effort };
+        self.shop.report(Event::Measured { lease: self.order.lease, measured });
+    }
+}
+
+fn missing(order: &SpanOrder) -> BTreeSet<SegmentId> {
+    let Span { first, end } = order.span;
+    let of = |rendition: &u32| {
+        let rendition = *rendition;
+        (first..end).map(move |index| SegmentId { rendition, index })
+    };
+    order.renditions.iter().flat_map(of).collect()
+}
+
+fn open(job: &Job) -> Result<Film, Stop> {
+    let film = Film::open(&job.source.url).map_err(|error| {
+        // Another worker may see it.
+        Stop::Ended(failed(FailureClass::Worker, error.to_string()))
+    })?;
+    if film.source().fingerprint != job.source.fingerprint {
+        return Err(Stop::Ended(changed(&film)));
+    }
+    Ok(film)
+}
+
+fn changed(film: &Film) -> SpanEnd {
+    let message = format!(
+        "{} was changed or replaced after the job was submitted: submit it again when it stays as \
+         it is",
+        film.name()
+    );
+    failed(FailureClass::Source, message)
+}
+
+fn no_process(error: &SpawnError) -> SpanEnd {
+    let class = match error {
+        SpawnError::Died(death) if death.ended_by.from_outside() => return SpanEnd::Killed,
+        SpawnError::Died(_) => return SpanEnd::Died,
+        SpawnError::Io(_) | SpawnError::Closed => FailureClass::Transient,
+        SpawnError::Version(_) => FailureClass::Worker,
+    };
+    failed(class, crate::with_causes(error))
+}
+
+fn failed(class: FailureClass, message: String) -> SpanEnd {
+    SpanEnd::Failed(SpanFailure { class, message, log: Vec::new() })
+}

@@ -1,0 +1,184 @@
+//! From arguments to a worker at work, and to its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use segue_api::v1::segments_server::SegmentsServer;
+use segue_dispatch::session::Patience;
+use segue_dispatch::{Moment, Session};
+use segue_model::Hash;
+use segue_model::pool::WorkerId;
+use segue_store::{S3Settings, Store};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Endpoint, Server};
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+use crate::arguments::{Arguments, WorkerError};
+use crate::daemon::{Daemon, Identity};
+use crate::devices;
+use crate::lead::Shop;
+use crate::segments::Segments;
+use crate::shelf::Shelf;
+use crate::span_process::{self, Spawner};
+use crate::{link, with_causes};
+
+/// Reports that wait to be heard; those who report more wait.
+const REPORTS: usize = 1024;
+
+/// Runs a worker until it is told to end.
+pub fn run(arguments: Arguments) -> Result<(), WorkerError> {
+    let filter = EnvFilter::try_from_env("SEGUE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // Somebody else may have begun to log already.
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let runtime = tokio::runtime::Runtime::new().map_err(system("no runtime could be started"))?;
+    let worked = runtime.block_on(work(arguments));
+    // What is left hangs, or nobody waits for it.
+    runtime.shutdown_background();
+    worked
+}
+
+async fn work(arguments: Arguments) -> Result<(), WorkerError> {
+    let stop = stop_on_signal()?;
+    let name = arguments.name.clone().unwrap_or_else(machine_name);
+    let endpoint = endpoint(&arguments.scheduler)?;
+    let listener = listen(&arguments).await?;
+    let address = listener.local_addr().map_err(system("no address is known"))?;
+    let store = Store::open(&arguments.store, &S3Settings::from_env()).await?;
+    let store_identity = store.identity().await?;
+
+    let available = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+    let cores = arguments.cores.unwrap_or(available);
+    // One process keeps 2 to 4 cores busy; more of them cost memory and lead-ins.
+    let spans = arguments.spans.unwrap_or((cores / 4).max(1));
+    let cannot_start = system("span processes cannot be started");
+    let patience = span_process::Patience::default();
+    let spawner = Spawner::new(Spawner::this_program(), patience)
+        .and_then(|spawner| spawner.keeping_warm(spans as usize))
+        .map_err(cannot_start)?;
+    let children = spawner.clone();
+    let trial = tokio::task::spawn_blocking(move || devices::trial(&children)).await;
+    let trial = trial.map_err(|error| WorkerError::System(error.to_string()))??;
+    let capabilities = devices::processor(&name, cores, spans, trial.calibration);
+
+    let shelf = Arc::new(Shelf::new((arguments.memory as usize) << 20));
+    let (reports, reported) = mpsc::channel(REPORTS);
+    let threads = cores.div_ceil(spans);
+    let shop = Arc::new(Shop::new(spawner, shelf.clone(), store, reports, threads));
+    let began = Instant::now();
+    let id = worker_id(&name);
+    let session =
+        Session::new(id, incarnation(), capabilities, Patience::default(), Moment::default());
+    let identity = Identity {
+        address: arguments.advertise.clone().unwrap_or_else(|| address.to_string()),
+        store: store_identity,
+        answer: trial.answer,
+    };
+    let daemon = Daemon::new(session, shop, identity, began);
+    let serving = tokio::spawn(serve(listener, shelf));
+    let (happenings, happened) = mpsc::channel(REPORTS);
+    let linked = tokio::spawn(link::keep(endpoint, happenings));
+    // For people and for programs: from here on it can be given work.
+    println!("segue-worker {name}: {cores} cores, {spans} spans at once, listening on {address}");
+    info!(name, cores, spans, calibration = ?trial.calibration.cpu_ms, "ready");
+    daemon.run(happened, reported, stop).await;
+    linked.abort();
+    serving.abort();
+    Ok(())
+}
+
+async fn serve(listener: TcpListener, shelf: Arc<Shelf>) {
+    let served = Server::builder()
+        .tcp_nodelay(true)
+        .add_service(SegmentsServer::new(Segments(shelf)))
+        .serve_with_incoming(TcpListenerStream::new(listener))
+        .await;
+    if let Err(error) = served {
+        error!(error = with_causes(&error), "segments can no longer be read from this worker");
+    }
+}
+
+/// The first signal hands everything back, a second one ends it at once.
+fn stop_on_signal() -> Result<CancellationToken, WorkerError> {
+    let stop = CancellationToken::new();
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let mut signals = signal(kind).map_err(system("signals cannot be heard"))?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                if stop.is_cancelled() {
+                    warn!("ended at once: what is held is lost, and made again elsewhere");
+                    std::process::exit(130);
+                }
+                stop.cancel();
+            }
+        });
+    }
+    Ok(stop)
+}
+
+fn endpoint(scheduler: &str) -> Result<Endpoint, WorkerError> {
+    let url = match scheduler.contains("://") {
+        true => scheduler.to_owned(),
+        false => format!("http://{scheduler}"),
+    };
+    let wrong = || {
+        WorkerError::Usage(format!(
+            "--scheduler {scheduler}: write it as http://host:port, such as http://127.0.0.1:7700"
+        ))
+    };
+    let endpoint = Endpoint::from_shared(url).map_err(|_| wrong())?;
+    let uri = endpoint.uri();
+    let is_plain = uri.scheme_str() == Some("http") && uri.port().is_some();
+    if is_plain { Ok(endpoint) } else { Err(wrong()) }
+}
+
+async fn listen(arguments: &Arguments) -> Result<TcpListener, WorkerError> {
+    let address: SocketAddr = arguments.listen;
+    if !address.ip().is_loopback() && !arguments.insecure {
+        return Err(WorkerError::Usage(format!(
+            "--listen {address} would let anybody on the network read what is encoded here: there is \
+             no encryption and no password yet; add --insecure if that network is yours alone"
+        )));
+    }
+    if address.ip().is_unspecified() && arguments.advertise.is_none() {
+        return Err(WorkerError::Usage(format!(
+            "--listen {address} is no address that others can call: say by --advertise host:port how \
+             they reach this machine"
+        )));
+    }
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| WorkerError::System(format!("--listen {address}: {error}")))
+}
+
+/// The same name is the same worker, also after a restart.
+fn worker_id(name: &str) -> WorkerId {
+    let Hash(bytes) = Hash::of(name.as_bytes());
+    let [a, b, c, d, e, f, g, h, ..] = bytes;
+    WorkerId(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+}
+
+/// Later processes have higher ones, as long as the clock is not set back between them.
+fn incarnation() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_millis() as u64
+}
+
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "worker".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn system(what: &'static str) -> impl Fn(std::io::Error) -> WorkerError {
+    move |error| WorkerError::System(format!("{what}: {error}"))
+}
