@@ -34,7 +34,7 @@ pub enum Report {
     /// For the session.
     Session(Event),
     /// A source is described, or cannot be.
-    Described(Described),
+    Described(Box<Described>),
 }
 
 /// What a worker says of itself beside what it can do.
@@ -138,7 +138,7 @@ impl Daemon {
     fn reported(&mut self, report: Report) {
         match report {
             Report::Session(event) => self.handle(event),
-            Report::Described(described) => match described.try_into() {
+            Report::Described(described) => match (*described).try_into() {
                 Ok(described) => self.say(Says::Described(described)),
                 Err(error) => error!(%error, "a description cannot be sent"),
             },
@@ -225,7 +225,7 @@ impl Daemon {
             let look = move || question::answer(&asked, &spawner);
             match tokio::task::spawn_blocking(look).await {
                 Ok(described) => {
-                    let _ = shop.reports.send(Report::Described(described)).await;
+                    let _ = shop.reports.send(Report::Described(Box::new(described))).await;
                 }
                 Err(error) => error!(%error, "describing ended early"),
             }

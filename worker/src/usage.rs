@@ -65,7 +65,7 @@ fn ticks(stat: &str) -> u64 {
 fn memory_mib(pid: u32) -> u32 {
     let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
     let resident = statm.split_ascii_whitespace().nth(1).and_then(|field| field.parse().ok());
-    (resident.unwrap_or(0u64) * PAGE >> 20) as u32
+    ((resident.unwrap_or(0u64) * PAGE) >> 20) as u32
 }
 
 #[cfg(test)]

@@ -9,5 +9,6 @@ pub mod command;
 pub mod ending;
 mod interrupt;
 pub mod output;
+pub mod pool;
 pub mod progress;
 pub mod transcode;

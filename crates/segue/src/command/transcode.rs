@@ -1,7 +1,7 @@
 //! `segue transcode`.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -11,6 +11,7 @@ use segue_model::{
 };
 
 use crate::ending::Ending;
+use crate::pool;
 use crate::progress::Style;
 use crate::transcode::{self, Settings};
 use segue_worker::span_process::Patience;
@@ -30,14 +31,20 @@ use segue_worker::span_process::Patience;
       fragmented MP4 (CMAF) in place of transport streams, picture and sound apart
   segue transcode film.mkv --to out/ --jobs 4 --preset slow --crf 18
       better pictures from the same bits, four span processes at once
+  segue transcode film.mkv --scheduler http://127.0.0.1:7700
+      by a pool of workers (segue up); with a bar for each
   segue transcode film.mkv --to out/ --json | jq -r 'select(.event == \"segment\").index'
       for programs: one JSON object per line")]
 pub struct Arguments {
     /// The film
     input: PathBuf,
-    /// The directory to make it in: new, or begun by the same command
-    #[arg(long, value_name = "DIR")]
-    to: PathBuf,
+    /// The directory to make it in: new, or begun by the same command. Needed without --scheduler
+    #[arg(long, value_name = "DIR", required_unless_present = "scheduler")]
+    to: Option<PathBuf>,
+    /// Have the pool of this scheduler make it; FILM is a path or URL that its workers can read.
+    /// Without --to, it stays in the store
+    #[arg(long, value_name = "URL", conflicts_with_all = ["jobs", "patience"])]
+    scheduler: Option<String>,
     /// A size to make, with its highest bit rate if need be: 720p, 1280x720@3M, source@8M; again
     /// for more [default: the source's size]
     #[arg(long = "rendition", value_name = "SIZE[@BITRATE]")]
@@ -142,22 +149,47 @@ fn silence(text: &str) -> Result<Duration, String> {
 
 /// Runs it.
 pub fn run(arguments: Arguments) -> Result<(), Ending> {
+    let style = match (arguments.json, arguments.quiet) {
+        (true, _) => Style::Json,
+        (_, true) => Style::Quiet,
+        _ => Style::Text,
+    };
+    let (input, to) = (arguments.input.clone(), arguments.to.clone());
+    if let Some(scheduler) = arguments.scheduler.clone() {
+        let source = source_url(&input)?;
+        let request = arguments.request();
+        return pool::transcode(&pool::Settings { scheduler, source, to, request, style });
+    }
+    // Without a scheduler clap insists on it.
+    let to = to.unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
     // One process keeps 2 to 4 cores busy; more of them cost memory and lead-ins.
     let jobs = arguments.jobs.map_or((cores / 4).max(2), NonZeroU32::get);
     transcode::run(&Settings {
-        style: match (arguments.json, arguments.quiet) {
-            (true, _) => Style::Json,
-            (_, true) => Style::Quiet,
-            _ => Style::Text,
-        },
+        style,
         jobs,
         threads: cores.div_ceil(jobs),
         patience: patience(arguments.patience),
-        input: arguments.input.clone(),
-        to: arguments.to.clone(),
+        input,
+        to,
         request: arguments.request(),
     })
+}
+
+/// How workers call it: they run elsewhere, with other working directories.
+fn source_url(input: &Path) -> Result<String, Ending> {
+    match input.to_str().filter(|text| text.contains("://") && !input.exists()) {
+        Some(url) => Ok(url.to_owned()),
+        None => match input.canonicalize() {
+            Ok(absolute) => Ok(segue_worker::file_url(&absolute)),
+            // The workers may see what this machine does not.
+            Err(_) if input.is_absolute() => Ok(segue_worker::file_url(input)),
+            Err(error) => {
+                let name = input.display();
+                Err(Ending::BadInput(format!("{name}: {error}: check the path")))
+            }
+        },
+    }
 }
 
 impl Arguments {

@@ -1,0 +1,66 @@
+//! Jobs as people and programs read them.
+
+use segue_api::v1::{self, JobState};
+use serde_json::{Value, json};
+
+use crate::progress::clock;
+
+/// How a state is called.
+pub fn state_name(state: i32) -> &'static str {
+    match JobState::try_from(state) {
+        Ok(JobState::Idle) => "idle",
+        Ok(JobState::Waiting) => "waiting",
+        Ok(JobState::Running) => "running",
+        Ok(JobState::Finished) => "finished",
+        Ok(JobState::Failed) => "failed",
+        Ok(JobState::Unspecified) | Err(_) => "unknown",
+    }
+}
+
+/// A job as a row: its id shortened.
+pub fn job_line(job: &v1::JobInfo) -> Vec<String> {
+    let progress = job.progress.clone().unwrap_or_default();
+    let percent = (u64::from(progress.published) * 100).checked_div(progress.total.into());
+    let mut workers: Vec<String> = progress.spans.into_iter().map(|span| span.worker).collect();
+    workers.sort_unstable();
+    workers.dedup();
+    let name = job.source.rsplit('/').next().unwrap_or_default();
+    vec![
+        job.job.chars().take(12).collect(),
+        state_name(progress.state).to_owned(),
+        format!("{}%", percent.unwrap_or(0)),
+        clock(job.duration_ms as f64 / 1000.0),
+        job.renditions.join(","),
+        if workers.is_empty() { "-".to_owned() } else { workers.join(",") },
+        name.to_owned(),
+    ]
+}
+
+/// Everything there is to a job.
+pub fn job_json(job: &v1::JobInfo) -> Value {
+    let progress = job.progress.clone().unwrap_or_default();
+    let span = |span: &v1::SpanInfo| {
+        json!({
+            "worker": span.worker,
+            "first": span.first,
+            "end": span.end,
+            "ready_through": span.ready_through,
+            "playback": span.playback,
+        })
+    };
+    let claim = |claim: &v1::ClaimInfo| json!({ "claim": claim.claim, "batch": claim.batch });
+    json!({
+        "job": job.job,
+        "source": job.source,
+        "renditions": job.renditions,
+        "segments": job.segments,
+        "duration": job.duration_ms as f64 / 1000.0,
+        "playlist": job.playlist,
+        "state": state_name(progress.state),
+        "published": progress.published,
+        "total": progress.total,
+        "spans": progress.spans.iter().map(span).collect::<Vec<_>>(),
+        "failure": progress.failure.map(|failure| failure.message),
+        "claims": job.claims.iter().map(claim).collect::<Vec<_>>(),
+    })
+}

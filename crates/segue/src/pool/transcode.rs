@@ -1,0 +1,412 @@
+//! `segue transcode` by way of a scheduler: asks for a job, watches it being made, and fetches it.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use segue_api::{Client, ClientError};
+use segue_api::v1::{self, JobState};
+use segue_model::JobRequest;
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tonic::Code;
+
+use super::{copy, refused, show};
+use crate::ending::Ending;
+use crate::progress::{Style, clock, counted, to_stderr, to_stdout};
+
+/// A scheduler that went away is waited for: what workers make meanwhile is not lost.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What is asked for.
+pub struct Settings {
+    /// Who is asked.
+    pub scheduler: String,
+    /// The film, as the workers see it.
+    pub source: String,
+    /// Where to copy the result; none leaves it in the store.
+    pub to: Option<PathBuf>,
+    /// What to make of it.
+    pub request: JobRequest,
+    /// How it is shown.
+    pub style: Style,
+}
+
+/// Does all of it.
+pub fn run(settings: &Settings) -> Result<(), Ending> {
+    super::block_on(async {
+        let mut screen = Screen::new(settings.style);
+        let done = transcode(settings, &mut screen).await;
+        screen.end();
+        if let Err(ending) = &done {
+            screen.event(json!({ "event": "failed", "text": ending.to_string() }));
+        }
+        done
+    })
+}
+
+async fn transcode(settings: &Settings, screen: &mut Screen) -> Result<(), Ending> {
+    let client = Client::connect(&settings.scheduler).await?;
+    let request = v1::SubmitRequest {
+        source: settings.source.clone(),
+        request: Some((&settings.request).into()),
+        batch: true,
+        ..v1::SubmitRequest::default()
+    };
+    let mut signals = Signals::new()?;
+    screen.say("asking a worker what the film is");
+    let submitted = tokio::select! {
+        submitted = submit(&client, request) => submitted?,
+        () = signals.first() => {
+            return Err(Ending::Interrupted("interrupted before the job was known".to_owned()));
+        }
+    };
+    let v1::SubmitResponse { job, claim, .. } = submitted;
+    let watched = tokio::select! {
+        watched = watch(settings, &client, &job, screen) => watched,
+        () = signals.first() => {
+            let request = v1::CancelRequest { job: job.clone(), claim };
+            let cancelled = client.jobs().cancel(request).await.map_err(refused);
+            let others = match cancelled?.into_inner().still_claimed {
+                true => ", others want it still",
+                false => "",
+            };
+            return Err(Ending::Interrupted(format!(
+                "interrupted: job {job} is cancelled{others}; what is made is kept, the same command \
+                 goes on from there"
+            )));
+        }
+    };
+    let info = watched?;
+    let playlist = match &settings.to {
+        None => info.playlist.clone(),
+        Some(to) => fetch(&info, to, screen).await?,
+    };
+    screen.end();
+    screen.done(&info, &playlist);
+    Ok(())
+}
+
+async fn submit(client: &Client, request: v1::SubmitRequest) -> Result<v1::SubmitResponse, Ending> {
+    Ok(client.jobs().submit(request).await.map_err(refused)?.into_inner())
+}
+
+/// Shows how the job gets on until it is finished.
+async fn watch(
+    settings: &Settings,
+    client: &Client,
+    job: &str,
+    screen: &mut Screen,
+) -> Result<v1::JobInfo, Ending> {
+    let mut client = client.clone();
+    let mut lost_at: Option<Instant> = None;
+    loop {
+        match follow(&client, job, screen, &mut lost_at).await {
+            Ok(Some(info)) => return Ok(info),
+            Ok(None) => {
+                return Err(Ending::Failed(format!(
+                    "job {job} is not wanted any more: somebody cancelled it"
+                )));
+            }
+            Err(status) if is_passing(&status) => {
+                let lost = *lost_at.get_or_insert_with(|| {
+                    screen.say("the scheduler is gone: workers go on, waiting for it");
+                    Instant::now()
+                });
+                if lost.elapsed() > PATIENCE {
+                    return Err(refused(status));
+                }
+                tokio::time::sleep(PAUSE).await;
+                match Client::connect(&settings.scheduler).await {
+                    Ok(again) => client = again,
+                    Err(ClientError::Unreachable { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Err(status) => return Err(refused(status)),
+        }
+    }
+}
+
+fn is_passing(status: &tonic::Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled)
+}
+
+/// Until the stream ends: the finished job, or nothing if nobody wants it any more.
+async fn follow(
+    client: &Client,
+    job: &str,
+    screen: &mut Screen,
+    lost_at: &mut Option<Instant>,
+) -> Result<Option<v1::JobInfo>, tonic::Status> {
+    let request = v1::WatchRequest { job: job.to_owned() };
+    let mut stream = client.jobs().watch(request).await?.into_inner();
+    while let Some(v1::WatchResponse { job }) = stream.message().await? {
+        if lost_at.take().is_some() {
+            screen.say("the scheduler is back");
+        }
+        let Some(info) = job else { continue };
+        screen.show(&info);
+        let progress = info.progress.clone().unwrap_or_default();
+        match progress.state() {
+            JobState::Finished => return Ok(Some(info)),
+            JobState::Failed => {
+                let failure = progress.failure.unwrap_or_default();
+                let last = failure.log.last().map(|line| format!(" ({line})")).unwrap_or_default();
+                return Err(tonic::Status::failed_precondition(format!(
+                    "{}: {}{last}: {} of {} segments are kept",
+                    info.source, failure.message, progress.published, progress.total
+                )));
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+async fn fetch(
+    info: &v1::JobInfo,
+    to: &std::path::Path,
+    screen: &mut Screen,
+) -> Result<String, Ending> {
+    let unknown = || {
+        Ending::Failed(format!("the scheduler does not say where job {} is: update it", info.job))
+    };
+    let location = copy::location(&info.playlist, &info.job).ok_or_else(unknown)?;
+    let job = segue_api::request::job_id(&info.job).map_err(|_| unknown())?;
+    let total = info.progress.as_ref().map_or(0, |progress| u64::from(progress.total));
+    screen.begin_copy(total);
+    copy::copy(&location, job, to, |made| screen.copied(made)).await
+}
+
+struct Signals([tokio::signal::unix::Signal; 3]);
+
+impl Signals {
+    fn new() -> Result<Signals, Ending> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Ending::Failed(format!("segue cannot start: {error}")))
+        };
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [interrupt, terminate, hangup] = kinds.map(listen);
+        Ok(Signals([interrupt?, terminate?, hangup?]))
+    }
+
+    async fn first(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// What is seen: a bar for the job, and one for each worker that is at it.
+struct Screen {
+    style: Style,
+    bars: Option<Bars>,
+    since: Instant,
+    /// Segments that were there when this began.
+    before: Option<u32>,
+    said_tenth: u32,
+    last: Value,
+}
+
+struct Bars {
+    all: MultiProgress,
+    job: ProgressBar,
+    workers: BTreeMap<String, ProgressBar>,
+}
+
+impl Screen {
+    fn new(style: Style) -> Screen {
+        let on_terminal = style == Style::Text && std::io::stderr().is_terminal();
+        Screen {
+            style,
+            bars: on_terminal.then(Bars::new),
+            since: Instant::now(),
+            before: None,
+            said_tenth: 0,
+            last: Value::Null,
+        }
+    }
+
+    /// A line for people, above the bars; a note for programs.
+    fn say(&self, line: &str) {
+        match (&self.bars, self.style) {
+            (Some(bars), _) => bars.all.suspend(|| to_stderr(line)),
+            (None, Style::Text) => to_stderr(line),
+            (None, Style::Json) => self.event(json!({ "event": "note", "text": line })),
+            (None, Style::Quiet) => {}
+        }
+    }
+
+    fn event(&self, event: Value) {
+        if self.style == Style::Json {
+            to_stdout(&event.to_string());
+        }
+    }
+
+    fn show(&mut self, info: &v1::JobInfo) {
+        let progress = info.progress.clone().unwrap_or_default();
+        if self.before.is_none() {
+            self.before = Some(progress.published);
+            let mut begun = show::job_json(info);
+            begun["event"] = "job".into();
+            self.event(begun);
+            if progress.published > 0 && progress.published < progress.total {
+                let (there, all) = (progress.published, progress.total);
+                self.say(&format!("going on: {there} of {all} segments are there"));
+            }
+        }
+        let words = self.words(info, &progress);
+        if let Some(bars) = &mut self.bars {
+            bars.show(&progress, &words);
+            return;
+        }
+        match self.style {
+            Style::Json => self.show_json(info),
+            Style::Text => {
+                let tenth = (progress.published * 10).checked_div(progress.total).unwrap_or(10);
+                if std::mem::replace(&mut self.said_tenth, tenth) < tenth {
+                    let v1::Progress { published, total, .. } = progress;
+                    to_stderr(&format!("{published}/{total} segments, {words}"));
+                }
+            }
+            Style::Quiet => {}
+        }
+    }
+
+    fn show_json(&mut self, info: &v1::JobInfo) {
+        let whole = show::job_json(info);
+        let mut event = json!({ "event": "progress" });
+        for key in ["state", "published", "total", "spans"] {
+            event[key] = whole[key].clone();
+        }
+        if event != self.last {
+            self.last = event.clone();
+            self.event(event);
+        }
+    }
+
+    fn words(&self, info: &v1::JobInfo, progress: &v1::Progress) -> String {
+        let made = progress.published - self.before.unwrap_or(0).min(progress.published);
+        let elapsed = self.since.elapsed().as_secs_f64();
+        let film = info.duration_ms as f64 / 1000.0 * f64::from(made)
+            / f64::from(progress.total.max(1));
+        let state = show::state_name(progress.state);
+        if made == 0 || elapsed < 0.5 {
+            return state.to_owned();
+        }
+        let left = elapsed / f64::from(made) * f64::from(progress.total - progress.published);
+        format!("{state}, {:.1}x real time, {} left", film / elapsed, clock(left))
+    }
+
+    fn begin_copy(&mut self, total: u64) {
+        self.say("fetching it from the store");
+        if let Some(bars) = &mut self.bars {
+            bars.workers.clear();
+            bars.job.set_length(total);
+            bars.job.set_position(0);
+            bars.job.set_message("copied");
+        }
+    }
+
+    fn copied(&self, made: u64) {
+        if let Some(bars) = &self.bars {
+            bars.job.set_position(made);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bars) = self.bars.take() {
+            bars.end();
+        }
+    }
+
+    fn done(&self, info: &v1::JobInfo, playlist: &str) {
+        let progress = info.progress.clone().unwrap_or_default();
+        let elapsed = self.since.elapsed().as_secs_f64();
+        match self.style {
+            Style::Quiet => {}
+            Style::Json => self.event(json!({
+                "event": "done",
+                "job": info.job,
+                "playlist": playlist,
+                "segments": progress.total,
+                "made_now": progress.total - self.before.unwrap_or(0).min(progress.total),
+                "seconds": elapsed,
+            })),
+            Style::Text => {
+                let film = clock(info.duration_ms as f64 / 1000.0);
+                let segments = counted(progress.total.into(), "segment");
+                to_stdout(&format!(
+                    "made {playlist} of {film} film: {} in {segments}, in {}",
+                    info.renditions.join(", "),
+                    clock(elapsed)
+                ));
+                let path = playlist.strip_prefix("file://").unwrap_or(playlist);
+                to_stdout(&format!("play it:   mpv {path}"));
+                to_stdout(&format!("prove it:  segue verify {path}"));
+            }
+        }
+    }
+}
+
+impl Bars {
+    fn new() -> Bars {
+        let all = MultiProgress::new();
+        let job = all.add(ProgressBar::new(0));
+        set_style(&job, "[{bar:24}] {pos}/{len} segments, {wide_msg}");
+        Bars { all, job, workers: BTreeMap::new() }
+    }
+
+    fn show(&mut self, progress: &v1::Progress, words: &str) {
+        self.job.set_length(progress.total.into());
+        self.job.set_position(progress.published.into());
+        self.job.set_message(words.to_owned());
+        let mut spans: BTreeMap<&str, Vec<&v1::SpanInfo>> = BTreeMap::new();
+        for span in &progress.spans {
+            spans.entry(&span.worker).or_default().push(span);
+        }
+        self.workers.retain(|worker, bar| {
+            let stays = spans.contains_key(worker.as_str());
+            if !stays {
+                bar.finish_and_clear();
+            }
+            stays
+        });
+        for (worker, spans) in spans {
+            let bar = self.workers.entry(worker.to_owned()).or_insert_with(|| {
+                let bar = self.all.add(ProgressBar::new(0));
+                set_style(&bar, "  [{bar:22}] {wide_msg}");
+                bar
+            });
+            let length = |span: &&v1::SpanInfo| u64::from(span.end - span.first.min(span.end));
+            let done = |span: &&v1::SpanInfo| {
+                u64::from(span.ready_through.min(span.end).saturating_sub(span.first))
+            };
+            bar.set_length(spans.iter().map(length).sum());
+            bar.set_position(spans.iter().map(done).sum());
+            let names = spans.iter().map(|span| format!("{}-{}", span.first, span.end - 1));
+            bar.set_message(format!("{worker}: {}", names.collect::<Vec<_>>().join(", ")));
+        }
+    }
+
+    fn end(self) {
+        for bar in self.workers.values() {
+            bar.finish_and_clear();
+        }
+        self.job.finish_and_clear();
+    }
+}
+
+/// The template is a constant; were it wrong, the default bar is as good.
+fn set_style(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+}
