@@ -1,0 +1,256 @@
+//! A scheduler and workers as real processes, which are killed, stopped and started again: what comes
+//! out is what one undisturbed process makes.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use support::pool::{Pool, children_of, lives, until};
+use support::{Run, contents, film, names, run, segue, transcode};
+use tempfile::tempdir;
+
+/// What one machine makes of the film, without a pool.
+fn undisturbed(arguments: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
+    let directory = tempdir().unwrap();
+    let out = directory.path().join("out");
+    Run::start(transcode(&film(), &out).args(arguments)).succeed();
+    media(&out)
+}
+
+/// Segments, init sections and playlists.
+fn media(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = contents(directory);
+    // A store's name for it, and a directory's.
+    all.remove(Path::new("job"));
+    all.remove(Path::new("job.json"));
+    all
+}
+
+fn assert_same(left: &BTreeMap<PathBuf, Vec<u8>>, right: &BTreeMap<PathBuf, Vec<u8>>) {
+    assert_eq!(left.keys().collect::<Vec<_>>(), right.keys().collect::<Vec<_>>());
+    let differing: Vec<_> =
+        left.iter().filter(|(name, bytes)| right[*name] != **bytes).map(|(name, _)| name).collect();
+    assert!(differing.is_empty(), "{differing:?} differ");
+}
+
+/// Waits until so many segments are in the store.
+fn until_published(run: &mut Run, count: u64) -> Value {
+    loop {
+        let event = run.next().expect("there is more to come");
+        assert_ne!(event["event"], "failed", "{event}");
+        if event["published"].as_u64().is_some_and(|published| published >= count) {
+            return event;
+        }
+    }
+}
+
+fn job_of(events: &[Value]) -> String {
+    let job = events.iter().find(|event| event["event"] == "job").expect("the job is told");
+    job["job"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn three_workers_make_what_one_process_makes_and_the_store_can_be_played() {
+    let pool = Pool::start(3);
+    for packaging in ["ts", "fmp4"] {
+        let ladder = ["--rendition", "180p", "--rendition", "90p", "--packaging", packaging];
+        let whole = undisturbed(&ladder);
+        let events = Run::start(pool.transcode(&film()).args(ladder)).succeed();
+        let directory = pool.job(&job_of(&events));
+        assert_same(&whole, &media(&directory));
+        let (code, said, errors) = run(segue().arg("verify").arg(directory.join("master.m3u8")));
+        assert_eq!(code, Some(0), "{said}{errors}");
+
+        // The same once more is there already, and can be fetched.
+        let copy = pool.scratch.path().join(format!("copy-{packaging}"));
+        let events = Run::start(pool.transcode(&film()).args(ladder).arg("--to").arg(&copy));
+        let done = events.succeed().pop().unwrap();
+        assert_eq!(done["made_now"], 0, "{done}");
+        assert_same(&whole, &media(&copy));
+    }
+}
+
+/// Numbers that look drawn, the same for each seed.
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+}
+
+#[test]
+fn any_pattern_of_kills_and_stops_ends_in_the_same_bytes_and_leaves_no_orphan() {
+    let ladder = ["--rendition", "180p"];
+    let whole = undisturbed(&ladder);
+    for seed in 1..=3 {
+        let mut draws = Draws(seed);
+        let pool = Pool::start(3);
+        let mut seen: BTreeSet<Pid> = BTreeSet::new();
+        let mut run = Run::start(pool.transcode(&film()).args(ladder));
+        let mut published = 0;
+        // The last worker and its children are spared.
+        while let Some(event) = run.next() {
+            let now = event["published"].as_u64().unwrap_or(0);
+            for worker in pool.workers.iter().flatten() {
+                seen.extend(worker.children());
+            }
+            if event["event"] != "progress" || now == published {
+                continue;
+            }
+            published = now;
+            let worker = pool.worker(draws.below(2));
+            let signal = if draws.below(2) == 0 { Signal::KILL } else { Signal::STOP };
+            let children = worker.children();
+            match draws.below(4) {
+                0 => worker.signal(signal),
+                _ if children.is_empty() => {}
+                _ => drop(kill_process(children[draws.below(children.len())], signal)),
+            }
+        }
+        let (status, errors) = run.finish();
+        assert!(status.success(), "seed {seed}: {errors}\n{:#?}", run.events);
+        assert_same(&whole, &media(&pool.job(&job_of(&run.events))));
+
+        // Stopped ones come to themselves, and find that nobody waits for them.
+        for worker in pool.workers.iter().flatten() {
+            worker.signal(Signal::CONT);
+            seen.extend(worker.children());
+        }
+        drop(pool);
+        until("every child has ended", || seen.iter().all(|pid| !lives(*pid)).then_some(()));
+    }
+}
+
+#[test]
+fn workers_go_on_while_the_scheduler_is_dead_and_nothing_is_made_twice() {
+    let mut pool = Pool::start(3);
+    let ladder = ["--rendition", "180p", "--preset", "veryslow"];
+    let mut command = pool.ask("transcode");
+    command.arg(film()).args(support::SEGMENTS).arg("--exact").args(ladder);
+    let mut run = Run::start(&mut command);
+    until_published(&mut run, 2);
+    let directory = pool.job(&job_of(&run.events));
+    let mut scheduler = pool.scheduler.take().unwrap();
+    scheduler.signal(Signal::KILL);
+    scheduler.end();
+    let before = segments(&directory);
+    // Without it.
+    until("workers publish more", || (segments(&directory).len() > before.len()).then_some(()));
+    let by_then = segments(&directory);
+    pool.start_scheduler();
+    run.succeed();
+    // Not one was replaced, and not one was begun again.
+    let after = segments(&directory);
+    assert!(by_then.iter().all(|(name, inode)| after.get(name) == Some(inode)));
+    let said: String = pool.workers.iter().flatten().map(|worker| worker.said()).collect();
+    assert!(!said.contains("panicked"), "{said}");
+    for name in by_then.keys() {
+        let index: u32 = name.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        let begun = begun_spans(&said).filter(|(first, end)| (*first..*end).contains(&index));
+        assert_eq!(begun.count(), 1, "segment {index} was given out more than once:\n{said}");
+    }
+}
+
+/// Names and inodes.
+fn segments(directory: &Path) -> BTreeMap<PathBuf, u64> {
+    let is_segment = |name: &PathBuf| name.extension() == Some("ts".as_ref());
+    let inode = |name: PathBuf| {
+        let inode = fs::metadata(directory.join(&name)).ok()?.ino();
+        Some((name, inode))
+    };
+    names(directory).into_iter().filter(is_segment).filter_map(inode).collect()
+}
+
+/// What workers say that they began: first segment, and the one after the last.
+fn begun_spans(said: &str) -> impl Iterator<Item = (u32, u32)> {
+    said.lines().filter(|line| line.contains("begun")).filter_map(|line| {
+        let (_, rest) = line.split_once("span=segment")?;
+        let numbers = rest.trim_start_matches('s').trim_start().split(' ').next()?;
+        let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+        Some((first.parse().ok()?, last.parse::<u32>().ok()? + 1))
+    })
+}
+
+#[test]
+fn a_worker_that_is_told_to_end_hands_back_what_it_holds() {
+    let mut pool = Pool::start(2);
+    let whole = undisturbed(&["--rendition", "180p"]);
+    let mut run = Run::start(pool.transcode(&film()).args(["--rendition", "180p"]));
+    until_published(&mut run, 1);
+    let children = pool.worker(0).children();
+    pool.worker(0).signal(Signal::TERM);
+    let mut leaver = pool.workers[0].take().unwrap();
+    assert_eq!(leaver.end(), Some(0), "{}", leaver.said());
+    assert!(children.iter().all(|pid| !lives(*pid)));
+    let events = run.succeed();
+    assert_same(&whole, &media(&pool.job(&job_of(&events))));
+}
+
+#[test]
+fn a_drained_worker_is_given_nothing_until_that_is_taken_back() {
+    let pool = Pool::start(1);
+    let (code, said, errors) = run(pool.ask("drain").arg("w0"));
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    assert!(said.contains("given nothing new"), "{said}");
+    let mut waiting = Run::start(pool.transcode(&film()).args(["--rendition", "180p"]));
+    let job = waiting.until("job");
+    assert_eq!(job["published"], 0);
+    let (_, listed, _) = run(&mut pool.ask("workers"));
+    assert!(listed.contains("drained"), "{listed}");
+    assert!(!pool.worker(0).said().contains("begun"));
+    run(pool.ask("drain").args(["w0", "--undo"]));
+    waiting.succeed();
+    let (code, _, errors) = run(pool.ask("drain").arg("nobody"));
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("nobody"), "{errors}");
+}
+
+#[test]
+fn an_interrupted_client_takes_its_claim_back_and_another_goes_on() {
+    let pool = Pool::start(2);
+    let slow = ["--rendition", "180p", "--preset", "veryslow"];
+    let start = || {
+        let mut command = pool.ask("transcode");
+        Run::start(command.arg(film()).args(support::SEGMENTS).args(slow))
+    };
+    let mut first = start();
+    until_published(&mut first, 1);
+    let mut second = start();
+    second.until("job");
+    first.signal(Signal::INT);
+    let (status, errors) = first.finish();
+    assert_eq!(status.code(), Some(130));
+    assert!(errors.contains("others want it still"), "{errors}");
+    second.succeed();
+}
+
+#[test]
+fn everything_on_one_machine_comes_up_and_goes_down_with_one_process() {
+    let data = tempdir().unwrap();
+    let mut up = segue();
+    up.arg("up").arg("--data").arg(data.path()).args(["--listen", "127.0.0.1:0", "--workers", "2"]);
+    let mut up = up.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(up.stdout.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+    let url = line.split(' ').find(|word| word.starts_with("http://")).expect(&line).to_owned();
+    let mut command = segue();
+    command.args(["transcode", "--scheduler", &url, "--rendition", "180p"]).arg(film());
+    Run::start(&mut command).succeed();
+
+    let pid = Pid::from_child(&up);
+    let daemons = children_of(pid);
+    assert_eq!(daemons.len(), 3);
+    let children: Vec<Pid> = daemons.iter().flat_map(|daemon| children_of(*daemon)).collect();
+    kill_process(pid, Signal::KILL).unwrap();
+    up.wait().unwrap();
+    let all: Vec<Pid> = daemons.into_iter().chain(children).collect();
+    until("everything has ended", || all.iter().all(|pid| !lives(*pid)).then_some(()));
+}
