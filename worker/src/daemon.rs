@@ -221,8 +221,8 @@ impl Daemon {
         tokio::spawn(async move {
             // Never closed; and if it were, more at once do no harm.
             let _turn = questions.acquire().await;
-            let spawner = shop.spawner.clone();
-            let look = move || question::answer(&asked, &spawner);
+            let (spawner, sources) = (shop.spawner.clone(), shop.sources.clone());
+            let look = move || question::answer(&asked, &sources, &spawner);
             match tokio::task::spawn_blocking(look).await {
                 Ok(described) => {
                     let _ = shop.reports.send(Report::Described(Box::new(described))).await;

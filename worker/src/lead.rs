@@ -27,6 +27,7 @@ use crate::control::Control;
 use crate::daemon::Report;
 use crate::film::Film;
 use crate::shelf::{Label, Shelf};
+use crate::source::Sources;
 use crate::span_process::{SpanProcess, SpawnError, Spawner, Trouble};
 use crate::upload::{Parcel, Uploads};
 use crate::usage::Usage;
@@ -50,6 +51,8 @@ pub struct Shop {
     pub uploads: Arc<Uploads>,
     /// Hears what happens.
     pub reports: mpsc::Sender<Report>,
+    /// How sources are reached that are not files of this machine.
+    pub sources: Sources,
     /// For what waits.
     pub runtime: Handle,
     /// Threads for each decoder and encoder.
@@ -64,13 +67,14 @@ impl Shop {
         spawner: Spawner,
         shelf: Arc<Shelf>,
         store: Store,
+        sources: Sources,
         reports: mpsc::Sender<Report>,
         threads: u32,
     ) -> Shop {
         let uploads = Arc::new(Uploads::new(store.clone(), shelf.clone(), reports.clone()));
         let runtime = Handle::current();
         let (jobs, idle) = (Mutex::default(), Mutex::default());
-        Shop { spawner, shelf, store, uploads, reports, runtime, threads, jobs, idle }
+        Shop { spawner, shelf, store, uploads, reports, sources, runtime, threads, jobs, idle }
     }
 
     /// The description of a job, as soon as the store gives it.
@@ -194,7 +198,7 @@ impl Lead<'_> {
 
     fn make_all(&mut self) -> Result<std::convert::Infallible, Stop> {
         let job = self.shop.job(self.order.job, self.control)?;
-        let film = open(&job)?;
+        let film = open(&job, &self.shop.sources)?;
         let parcel = Parcel::new(self.order.lease, job.clone(), self.released.clone());
         let parcel = Arc::new(parcel);
         let mut process = None;
@@ -373,11 +377,9 @@ fn missing(order: &SpanOrder) -> BTreeSet<SegmentId> {
     order.renditions.iter().flat_map(of).collect()
 }
 
-fn open(job: &Job) -> Result<Film, Stop> {
-    let film = Film::open(&job.source.url).map_err(|error| {
-        // Another worker may see it.
-        Stop::Ended(failed(FailureClass::Worker, error.to_string()))
-    })?;
+fn open(job: &Job, sources: &Sources) -> Result<Film, Stop> {
+    let film = Film::open(&job.source.url, sources)
+        .map_err(|error| Stop::Ended(failed(error.class(), error.to_string())))?;
     if film.source().fingerprint != job.source.fingerprint {
         return Err(Stop::Ended(changed(&film)));
     }

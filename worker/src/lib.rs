@@ -24,7 +24,7 @@ pub use arguments::{Arguments, WorkerError};
 pub use describe::{DescribeError, describe};
 pub use film::Film;
 pub use run::run;
-pub use source::{LocalSource, SourceError, file_url};
+pub use source::{LocalSource, RemoteLimits, RemoteSource, SourceError, Sources, file_url};
 
 /// An error and its causes in one line.
 pub fn with_causes(error: &dyn std::error::Error) -> String {

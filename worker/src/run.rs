@@ -26,6 +26,7 @@ use crate::devices;
 use crate::lead::Shop;
 use crate::segments::Segments;
 use crate::shelf::Shelf;
+use crate::source::Sources;
 use crate::span_process::{self, Spawner};
 use crate::{link, with_causes};
 
@@ -51,7 +52,9 @@ async fn work(arguments: Arguments) -> Result<(), WorkerError> {
     let endpoint = endpoint(&arguments.scheduler)?;
     let listener = listen(&arguments).await?;
     let address = listener.local_addr().map_err(system("no address is known"))?;
-    let store = Store::open(&arguments.store, &S3Settings::from_env()).await?;
+    let s3 = S3Settings::from_env();
+    let store = Store::open(&arguments.store, &s3).await?;
+    let sources = Sources::new(s3, tokio::runtime::Handle::current());
     let store_identity = store.identity().await?;
 
     let available = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
@@ -71,7 +74,7 @@ async fn work(arguments: Arguments) -> Result<(), WorkerError> {
     let shelf = Arc::new(Shelf::new((arguments.memory as usize) << 20));
     let (reports, reported) = mpsc::channel(REPORTS);
     let threads = cores.div_ceil(spans);
-    let shop = Arc::new(Shop::new(spawner, shelf.clone(), store, reports, threads));
+    let shop = Arc::new(Shop::new(spawner, shelf.clone(), store, sources, reports, threads));
     let began = Instant::now();
     let id = worker_id(&name);
     let session =

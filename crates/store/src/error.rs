@@ -78,7 +78,7 @@ impl StoreError {
 }
 
 /// An error and its causes on one line, each said once.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -92,7 +92,7 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// What an S3 server said, or what became of the way to it; without the request, which is ours.
-fn shorten(cause: &str) -> String {
+pub(crate) fn shorten(cause: &str) -> String {
     let between = |open: &str, close: &str| {
         let (_, rest) = cause.split_once(open)?;
         rest.split_once(close).map(|(text, _)| text)

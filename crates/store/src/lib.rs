@@ -36,7 +36,7 @@ use segue_model::{Job, JobId};
 
 pub use error::{Kind, StoreError};
 pub use location::Location;
-pub use s3::S3Settings;
+pub use s3::{S3Settings, server_words};
 pub use usage::JobUsage;
 
 /// The folder of all jobs.

@@ -1,7 +1,10 @@
-//! How an S3 server is reached, and as whom.
+//! How an S3 server is reached, and as whom. The store is not the only one that asks: workers read
+//! films from buckets with the same settings.
 
 use object_store::ClientOptions;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+
+use crate::error::{chain, shorten};
 
 /// What the usual `AWS_*` variables say: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`,
 /// `AWS_ENDPOINT_URL` for servers that are not Amazon's, and the others that its tools know.
@@ -26,7 +29,8 @@ impl S3Settings {
         S3Settings(variables.into_iter().filter_map(known).collect())
     }
 
-    pub(crate) fn builder(&self, client: ClientOptions) -> AmazonS3Builder {
+    /// A client with these settings, for which a bucket has yet to be named.
+    pub fn builder(&self, client: ClientOptions) -> AmazonS3Builder {
         let mut builder = AmazonS3Builder::new().with_client_options(client);
         for (key, value) in &self.0 {
             // Who writes `http://` means it.
@@ -37,6 +41,12 @@ impl S3Settings {
         }
         builder
     }
+}
+
+/// What an S3 server said, or what became of the way to it, on one line; without the request, which
+/// is ours.
+pub fn server_words(error: &object_store::Error) -> String {
+    shorten(&chain(error))
 }
 
 impl std::fmt::Debug for S3Settings {

@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,13 @@ use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{Pid, Signal};
 use segue_media::span::{self, Counted, Progress, SpanEvent, SpanOrder};
-use segue_media::{Cancel, FileSource};
+use segue_media::{ByteSource, Cancel, FileSource};
 use segue_model::{FailureClass, Hash, SpanFailure};
 
 use super::protocol::{self, Message, Order, PREAMBLE, WireError};
 use super::sandbox;
+use super::spawner::lock;
+use crate::source::RemoteSource;
 
 /// How often it is said that `describe` gets on; spans see to that themselves.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -42,14 +45,15 @@ fn serve(parent: u32) -> io::Result<()> {
     if rustix::process::getppid().map(Pid::as_raw_pid) != Some(parent as i32) {
         return Err(io::Error::other("the parent is gone"));
     }
-    let mut to_parent = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let to_parent = ToParent(Arc::new(Mutex::new(stdout)));
     rustix::stdio::dup2_stdout(io::stderr())?;
     let unenforced = sandbox::enter();
-    say(&mut to_parent, &Message::Hello { version: protocol::VERSION, unenforced }, b"")?;
+    to_parent.say(&Message::Hello { version: protocol::VERSION, unenforced }, b"")?;
 
     let (give, orders) = mpsc::sync_channel(1);
     thread::Builder::new().name("orders".to_owned()).spawn(move || read_orders(&give))?;
-    work(&orders, &mut to_parent)
+    work(&orders, &to_parent)
 }
 
 /// An order, and the source it is about.
@@ -123,7 +127,17 @@ fn receive(buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
     Ok((received.bytes, descriptors.next()))
 }
 
-fn work(orders: &Receiver<Given>, to_parent: &mut File) -> io::Result<()> {
+/// Where frames go, from whichever thread: one at a time.
+#[derive(Clone)]
+struct ToParent(Arc<Mutex<File>>);
+
+impl ToParent {
+    fn say(&self, message: &Message, payload: &[u8]) -> io::Result<()> {
+        protocol::write_frame(&mut *lock(&self.0), message, payload)
+    }
+}
+
+fn work(orders: &Receiver<Given>, to_parent: &ToParent) -> io::Result<()> {
     while let Ok((order, source)) = orders.recv() {
         let answer = match (order, source) {
             (Order::CheckSandbox, _) => Message::Checked(sandbox::check()),
@@ -135,15 +149,25 @@ fn work(orders: &Receiver<Given>, to_parent: &mut File) -> io::Result<()> {
             (Order::Describe, Some(source)) => describe(source.into(), to_parent),
             (Order::Span(order), Some(source)) => make(source.into(), &order, to_parent),
         };
-        say(to_parent, &answer, b"")?;
+        to_parent.say(&answer, b"")?;
     }
     Ok(())
 }
 
-fn describe(source: File, to_parent: &mut File) -> Message {
-    let described = to_parent.try_clone().map_err(segue_media::Error::Io).and_then(|to_parent| {
+/// The film in a file, or the one that the parent reads.
+fn open(source: File, to_parent: &ToParent) -> Result<Box<dyn ByteSource>, segue_media::Error> {
+    if !RemoteSource::is_behind(&source) {
+        return Ok(Box::new(FileSource::new(source)?));
+    }
+    let to_parent = to_parent.clone();
+    let remote = RemoteSource::new(source, move || to_parent.say(&Message::Waiting, b""))?;
+    Ok(Box::new(remote))
+}
+
+fn describe(source: File, to_parent: &ToParent) -> Message {
+    let described = open(source, to_parent).and_then(|source| {
         // A long file that has no index is read whole.
-        let source = Counted::new(Box::new(FileSource::new(source)?), tell_now_and_then(to_parent));
+        let source = Counted::new(source, tell_now_and_then(to_parent.clone()));
         segue_media::describe(Box::new(source), &Cancel::default())
     });
     match described {
@@ -152,27 +176,21 @@ fn describe(source: File, to_parent: &mut File) -> Message {
     }
 }
 
-fn make(source: File, order: &SpanOrder, to_parent: &mut File) -> Message {
+fn make(source: File, order: &SpanOrder, to_parent: &ToParent) -> Message {
     let mut on_event = |event| match event {
-        SpanEvent::Progress(done) => say(to_parent, &Message::Progress(done), b""),
+        SpanEvent::Progress(done) => to_parent.say(&Message::Progress(done), b""),
         SpanEvent::Init { rendition, bytes } => {
-            say(to_parent, &Message::Init { rendition, hash: Hash::of(&bytes) }, &bytes)
+            to_parent.say(&Message::Init { rendition, hash: Hash::of(&bytes) }, &bytes)
         }
         SpanEvent::Segment { id, bytes, damaged } => {
-            say(to_parent, &Message::Segment { id, hash: Hash::of(&bytes), damaged }, &bytes)
+            to_parent.say(&Message::Segment { id, hash: Hash::of(&bytes), damaged }, &bytes)
         }
     };
-    let source = FileSource::new(source).map_err(segue_media::Error::Io);
-    let made = source
-        .and_then(|source| span::run(Box::new(source), order, &Cancel::default(), &mut on_event));
-    match made {
+    let source = open(source, to_parent);
+    match source.and_then(|source| span::run(source, order, &Cancel::default(), &mut on_event)) {
         Ok(report) => Message::Done(report),
         Err(error) => Message::Failed(failure(&error)),
     }
-}
-
-fn say(to_parent: &mut File, message: &Message, payload: &[u8]) -> io::Result<()> {
-    protocol::write_frame(to_parent, message, payload)
 }
 
 /// The failure as data, with everything libav said about it.
@@ -192,7 +210,7 @@ fn failure(error: &segue_media::Error) -> SpanFailure {
 }
 
 /// Says how many bytes were read, when it was not said just now.
-fn tell_now_and_then(mut to_parent: File) -> impl FnMut(u64) -> io::Result<()> {
+fn tell_now_and_then(to_parent: ToParent) -> impl FnMut(u64) -> io::Result<()> {
     let mut told: Option<Instant> = None;
     move |bytes| {
         if told.is_some_and(|at| at.elapsed() < PROGRESS_EVERY) {
@@ -200,6 +218,6 @@ fn tell_now_and_then(mut to_parent: File) -> impl FnMut(u64) -> io::Result<()> {
         }
         told = Some(Instant::now());
         let progress = Progress { bytes, ..Progress::default() };
-        say(&mut to_parent, &Message::Progress(progress), b"")
+        to_parent.say(&Message::Progress(progress), b"")
     }
 }

@@ -96,7 +96,7 @@ impl SpanProcess {
         self.give(&Order::Describe, Some(source))?;
         loop {
             match self.hear().map_err(Trouble::Died)?.0 {
-                Message::Progress(_) => {}
+                Message::Progress(_) | Message::Waiting => {}
                 Message::Described(facts) => return Ok(*facts),
                 Message::Failed(failure) => return Err(Trouble::Failed(failure)),
                 other => return Err(Trouble::Died(self.out_of_turn(&other))),
@@ -116,6 +116,8 @@ impl SpanProcess {
             let (message, bytes) = self.hear().map_err(Trouble::Died)?;
             let event = match message {
                 Message::Progress(progress) => SpanEvent::Progress(progress),
+                // It has spoken, which is all there is to it.
+                Message::Waiting => continue,
                 Message::Init { rendition, .. } => SpanEvent::Init { rendition, bytes },
                 Message::Segment { id, damaged, .. } => SpanEvent::Segment { id, bytes, damaged },
                 Message::Done(report) => return Ok(report),

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Orders go to the child over a socket, so that the source's descriptor can come with them;
-//! messages come back over a pipe. Both sides check every length before they believe it.
+//! messages come back over a pipe. How a child reads a source that is no file is said elsewhere
+//! ([`crate::RemoteSource`]). Both sides check every length before they believe it.
 
 use std::io::{self, Read, Write};
 
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which form of the protocol this is. Parent and child are the same file, but an upgrade may
 /// replace it between the two starts.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// How long a frame's first part is.
 pub const PREAMBLE: usize = 16;
@@ -52,6 +53,8 @@ pub enum Message {
     },
     /// Something advanced.
     Progress(Progress),
+    /// Nothing can advance: the parent waits for the source's bytes, as it said itself.
+    Waiting,
     /// A rendition's init section is the payload.
     Init {
         /// Index into the recipe's renditions.
@@ -84,6 +87,7 @@ impl Message {
         match self {
             Message::Hello { .. } => "hello",
             Message::Progress(_) => "progress",
+            Message::Waiting => "waiting",
             Message::Init { .. } => "init",
             Message::Segment { .. } => "segment",
             Message::Done(_) => "done",

@@ -15,12 +15,8 @@ use std::path::{Path, PathBuf};
 use segue_media::FileSource;
 use segue_model::{Revision, Source};
 
+use super::SourceError;
 use crate::with_causes;
-
-/// Why a film cannot be opened: names it, and says what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SourceError(pub String);
 
 /// An open source file.
 pub struct LocalSource {
@@ -61,10 +57,10 @@ impl LocalSource {
         let name = path.display();
         let metadata = std::fs::metadata(path).map_err(|error| cannot_open(path, &error))?;
         if metadata.is_dir() {
-            return Err(bad(format!("{name} is a directory: name the film in it")));
+            return Err(SourceError::film(format!("{name} is a directory: name the film in it")));
         }
         if !metadata.is_file() {
-            return Err(bad(format!(
+            return Err(SourceError::film(format!(
                 "{name} is not a regular file: copy what it holds into one first, as it is read \
                  at many places at once"
             )));
@@ -72,7 +68,9 @@ impl LocalSource {
         let file = File::open(path).map_err(|error| cannot_open(path, &error))?;
         let opened = file.metadata().map_err(|error| cannot_open(path, &error))?;
         if opened.len() == 0 {
-            return Err(bad(format!("{name} is empty (0 bytes): copy or download it again")));
+            return Err(SourceError::film(format!(
+                "{name} is empty (0 bytes): copy or download it again"
+            )));
         }
         let state = State::of(&opened);
         let absolute = path.canonicalize().map_err(|error| cannot_open(path, &error))?;
@@ -81,7 +79,9 @@ impl LocalSource {
             .and_then(FileSource::new)
             .map_err(segue_media::Error::from)
             .and_then(|mut bytes| segue_media::fingerprint(&mut bytes, state.revision()))
-            .map_err(|error| bad(format!("{name} cannot be read: {}", with_causes(&error))))?;
+            .map_err(|error| {
+                SourceError::storage(format!("{name} cannot be read: {}", with_causes(&error)))
+            })?;
         let source = Source { url: file_url(&absolute), fingerprint };
         Ok(LocalSource { path: path.to_owned(), file, state, source })
     }
@@ -132,14 +132,10 @@ impl AsFd for LocalSource {
     }
 }
 
-fn bad(text: String) -> SourceError {
-    SourceError(text)
-}
-
 fn cannot_open(path: &Path, error: &io::Error) -> SourceError {
     let name = path.display();
     let is_url = path.to_str().is_some_and(|text| text.contains("://"));
-    bad(match error.kind() {
+    SourceError::film(match error.kind() {
         io::ErrorKind::NotFound if is_url => {
             format!("{name}: only files of this machine can be transcoded: download it first")
         }
@@ -147,7 +143,7 @@ fn cannot_open(path: &Path, error: &io::Error) -> SourceError {
         io::ErrorKind::PermissionDenied => {
             format!("{name} may not be read by you: allow it with `chmod` or run as its owner")
         }
-        _ => format!("{name} cannot be opened: {error}"),
+        _ => return SourceError::storage(format!("{name} cannot be opened: {error}")),
     })
 }
 

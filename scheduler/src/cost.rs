@@ -1,0 +1,111 @@
+//! What a job costs, as far as its description tells: the planner's first guess, until its spans were
+//! measured. Pure.
+
+use segue_dispatch::planner::{Cuts, JobFacts};
+use segue_model::pool::EncoderFamily;
+use segue_model::{Hash, Job, Rendition, Span, VideoFacts, VideoSettings};
+
+/// Pixels a second of the reference work's source, 1080p30 ...
+const REFERENCE_DECODED: f64 = 1920.0 * 1080.0 * 30.0;
+/// ... and of what is made of it, 720p30.
+const REFERENCE_ENCODED: f64 = 1280.0 * 720.0 * 30.0;
+/// How the reference work's thousand thousandths are shared between the two.
+const DECODE_SHARE: f64 = 300.0;
+const ENCODE_SHARE: f64 = 700.0;
+/// What sound takes, next to nothing.
+const SOUND: u32 = 20;
+/// Pictures that an encoder settles on before a span's first.
+const PRE_ROLL_PICTURES: f64 = 25.0;
+
+/// What the planner has to know of a job of which that much is published.
+pub fn facts(job: &Job, published: Vec<(u32, Vec<Span>)>) -> JobFacts {
+    let runs = |(rendition, runs): (u32, Vec<Span>)| runs.into_iter().map(move |r| (rendition, r));
+    let published: Vec<(u32, Span)> = published.into_iter().flat_map(runs).collect();
+    let video = job.facts.video.as_ref();
+    JobFacts {
+        id: job.id,
+        cuts: Cuts::of(&job.timeline),
+        kind: kind(job),
+        decode_per_mille: video.map_or(SOUND, decode_per_mille),
+        renditions_per_mille: job.recipe.renditions.iter().map(|r| encode(r, video)).collect(),
+        lead_in: video.map_or(0, |video| lead_in(job, video)),
+        families: vec![EncoderFamily::X264],
+        // There is no other yet.
+        family: (!published.is_empty()).then_some(EncoderFamily::X264),
+        published,
+    }
+}
+
+/// What is learned of one job holds for those of the same kind: codec, size, rate and recipe.
+fn kind(job: &Job) -> u64 {
+    let picture = job.facts.video.as_ref().map(|video| {
+        let rate = video.frame_rate.nominal();
+        (&video.codec, video.width, video.height, &video.pixel_format, rate, video.field_order)
+    });
+    let settings = serde_json::to_vec(&(picture, &job.recipe)).unwrap_or_default();
+    let Hash(hash) = Hash::of(&settings);
+    first_number(hash)
+}
+
+/// The first eight bytes of a hash.
+pub(crate) fn first_number(hash: [u8; 32]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = hash;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+fn rate(video: &VideoFacts) -> f64 {
+    video.frame_rate.nominal().as_secs_f64().clamp(1.0, 240.0)
+}
+
+fn decode_per_mille(video: &VideoFacts) -> u32 {
+    let pixels = f64::from(video.width) * f64::from(video.height) * rate(video);
+    let codec = match video.codec.as_str() {
+        "av1" => 1.7,
+        "hevc" | "vvc" => 1.5,
+        "vp9" | "prores" | "ffv1" => 1.3,
+        "mpeg2video" | "mpeg1video" | "mpeg4" => 0.6,
+        _ => 1.0,
+    };
+    let depth = if ["10", "12", "16"].iter().any(|bits| video.pixel_format.contains(bits)) {
+        1.3
+    } else {
+        1.0
+    };
+    thousandths(DECODE_SHARE * pixels / REFERENCE_DECODED * codec * depth)
+}
+
+fn encode(rendition: &Rendition, source: Option<&VideoFacts>) -> u32 {
+    let sound = if rendition.audio.is_some() { SOUND } else { 0 };
+    let video = rendition.video.as_ref().zip(source);
+    sound + video.map_or(0, |(settings, source)| encode_picture(settings, source))
+}
+
+fn encode_picture(settings: &VideoSettings, source: &VideoFacts) -> u32 {
+    let pixels = f64::from(settings.width) * f64::from(settings.height) * rate(source);
+    let effort = match settings.preset.as_str() {
+        "ultrafast" => 0.5,
+        "superfast" => 0.7,
+        "faster" => 1.5,
+        "fast" => 1.9,
+        "medium" => 2.2,
+        "slow" => 4.0,
+        "slower" => 7.0,
+        "veryslow" | "placebo" => 14.0,
+        _ => 1.0,
+    };
+    let deinterlacing = if settings.deinterlace { 1.3 } else { 1.0 };
+    thousandths(ENCODE_SHARE * pixels / REFERENCE_ENCODED * effort * deinterlacing)
+}
+
+fn thousandths(amount: f64) -> u32 {
+    amount.clamp(1.0, 1_000_000.0) as u32
+}
+
+/// A span is entered at a keyframe, on average half the way between two before what it needs, and its
+/// encoders settle on some pictures first.
+fn lead_in(job: &Job, video: &VideoFacts) -> u64 {
+    let keyframes = video.keyframes.ticks.len().max(1) as f64;
+    let distance = job.facts.duration.as_secs_f64().max(0.0) / keyframes;
+    let pre_roll = PRE_ROLL_PICTURES / rate(video);
+    ((distance + pre_roll) * 1000.0).min(600_000.0) as u64
+}
