@@ -91,7 +91,7 @@ async fn connect(
     opened: &mut bool,
 ) -> Result<(), Ended> {
     let channel = endpoint.connect().await;
-    let channel = channel.map_err(|error| Ended::Broken(crate::with_causes(&error)))?;
+    let channel = channel.map_err(|error| Ended::Broken(last_cause(&error)))?;
     let (outbox, says) = mpsc::channel(OUTBOX);
     if happenings.send(Happening::Opened(outbox)).await.is_err() {
         return Ok(());
@@ -111,11 +111,20 @@ async fn listen(
     let mut hears = client.connect(ReceiverStream::new(says)).await?.into_inner();
     while let Some(message) = hears.message().await? {
         if !std::mem::replace(opened, true) {
-            info!(scheduler = %"connected", "the scheduler answers");
+            info!("the scheduler answers");
         }
         if happenings.send(Happening::Said(message)).await.is_err() {
             break;
         }
     }
     Ok(())
+}
+
+/// What is at the bottom of it; everything above says 'transport error'.
+fn last_cause(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
 }

@@ -1,5 +1,6 @@
 //! From arguments to a worker at work, and to its end.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -36,9 +37,10 @@ const REPORTS: usize = 1024;
 /// Runs a worker until it is told to end.
 pub fn run(arguments: Arguments) -> Result<(), WorkerError> {
     let filter = EnvFilter::try_from_env("SEGUE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    let log = log.with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     // Somebody else may have begun to log already.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = log.try_init();
     let runtime = tokio::runtime::Runtime::new().map_err(system("no runtime could be started"))?;
     let worked = runtime.block_on(work(arguments));
     // What is left hangs, or nobody waits for it.
