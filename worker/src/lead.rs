@@ -274,6 +274,7 @@ impl Lead<'_> {
                 let message = format!("a span process left out {} segments", left.len());
                 Err(Stop::Ended(failed(FailureClass::Worker, message)))
             }
+            Err(Trouble::Failed(_)) if !film.is_unchanged() => Err(Stop::Ended(changed(film))),
             Err(Trouble::Failed(failure)) => Err(Stop::Ended(SpanEnd::Failed(failure))),
             Err(Trouble::Died(death)) => {
                 if !self.control.is_stopped() {

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -92,7 +92,7 @@ fn any_pattern_of_kills_and_stops_ends_in_the_same_bytes_and_leaves_no_orphan() 
     for seed in 1..=3 {
         let mut draws = Draws(seed);
         let pool = Pool::start(3);
-        let mut seen: BTreeSet<Pid> = BTreeSet::new();
+        let mut seen: HashSet<Pid> = HashSet::new();
         let mut run = Run::start(pool.transcode(&film()).args(ladder));
         let mut published = 0;
         // The last worker and its children are spared.
