@@ -105,6 +105,11 @@ impl Store {
         &self.location
     }
 
+    /// Where the object `key` of a job is, for people and players.
+    pub fn url(&self, job: JobId, key: &str) -> String {
+        format!("{}/{JOBS}/{job}/{key}", self.location)
+    }
+
     /// Keeps what describes a job, or finds it: facts and timeline are those of whoever was first.
     pub async fn create_job(&self, job: &Job) -> Result<Job, StoreError> {
         let text = serde_json::to_vec(job)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use segue_api::v1;
 use segue_dispatch::planner::{Event, JobFailure, JobView, LeaseView};
+use segue_hls::keys;
 use segue_model::JobId;
 use segue_model::pool::ClaimId;
 use tokio::sync::watch;
@@ -271,8 +272,12 @@ impl Owner {
     fn info(&self, job: JobId) -> v1::JobInfo {
         let summary = self.jobs.get(&job).and_then(|entry| entry.summary.as_ref());
         let bare = v1::JobInfo { job: job.to_string(), ..v1::JobInfo::default() };
+        let progress = self.progress(job);
+        let finished = progress.state() == v1::JobState::Finished;
+        let url = || self.errands.store.url(job, keys::MULTIVARIANT);
         v1::JobInfo {
-            progress: Some(self.progress(job)),
+            playlist: finished.then(url).unwrap_or_default(),
+            progress: Some(progress),
             claims: self.claim_infos(job),
             ..summary.map_or(bare, |summary| summary.info(job))
         }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use segue_api::request::job_id;
 use segue_api::v1;
 use segue_api::v1::jobs_server::Jobs;
+use segue_hls::keys;
 use segue_model::JobId;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
@@ -148,10 +149,13 @@ impl Services {
             (None, false, true) => v1::JobState::Idle,
             (None, false, false) => v1::JobState::Waiting,
         };
+        let finished = state == v1::JobState::Finished;
+        let url = || self.store.url(id, keys::MULTIVARIANT);
+        let playlist = finished.then(url).unwrap_or_default();
         let (state, spans) = (state.into(), Vec::new());
         let progress = v1::Progress { state, published, total, spans, failure: failed };
         let progress = Some(progress);
-        Ok(Some(v1::JobInfo { progress, claims, ..Summary::of(&job).info(id) }))
+        Ok(Some(v1::JobInfo { playlist, progress, claims, ..Summary::of(&job).info(id) }))
     }
 }
 
