@@ -75,9 +75,12 @@ fn what_cannot_be_done_as_asked_is_said_in_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let (code, words) = refused(&mut command(folder.path(), "0.0.0.0:0"));
     assert!(code == Some(2) && words.contains("--insecure"), "{words}");
-    let (code, words) = refused(command(folder.path(), "127.0.0.1:0").args(["--store", "ftp://x"]));
-    // The last one counts, or is refused as given twice: either way it is said.
-    assert!(code == Some(2), "{words}");
+    let ledger = folder.path().join("segue.db");
+    let mut elsewhere = Command::new(PROGRAM);
+    elsewhere.args(["--store", "ftp://films", "--ledger"]).arg(&ledger);
+    let (code, words) = refused(&mut elsewhere);
+    assert!(code == Some(2) && words.contains("'ftp://films' is not a store"), "{words}");
+    assert!(!ledger.exists(), "nothing is left behind");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let (code, words) = refused(&mut command(folder.path(), &address));

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 /// What has not come to be by then does not.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(12);
 
 pub struct House {
     pub folder: TempDir,
@@ -95,8 +95,15 @@ impl House {
     }
 
     pub async fn reaches(&self, job: &str, state: v1::JobState) {
-        let what = format!("{state:?}");
-        until(&what, async || self.state(job).await == state).await;
+        let give_up_at = Instant::now() + PATIENCE;
+        loop {
+            let info = self.get(job).await.expect("a job");
+            if info.progress.as_ref().is_some_and(|progress| progress.state() == state) {
+                return;
+            }
+            assert!(Instant::now() < give_up_at, "never {state:?}: {info:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     pub async fn workers(&self) -> Vec<v1::WorkerInfo> {

@@ -282,8 +282,14 @@ async fn make(
             let key = keys::segment(job.recipe.packaging, name, index);
             let segment = SegmentId { rendition, index };
             let _ = events.send(Event::Ready { lease, segment });
-            store.create(job.id, &key, Bytes::from_static(b"film")).await.expect("created");
-            let _ = events.send(Event::Published { lease, segment });
+            // Who is stopped stores what it made.
+            let (store, events) = (store.clone(), events.clone());
+            let stored = tokio::spawn(async move {
+                let bytes = Bytes::from_static(b"film");
+                store.create(order.job, &key, bytes).await.expect("created");
+                let _ = events.send(Event::Published { lease, segment });
+            });
+            stored.await.expect("stored");
         }
         index += 1;
     }
