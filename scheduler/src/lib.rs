@@ -26,5 +26,5 @@ mod web;
 
 pub use arguments::{Arguments, run};
 pub use error::Error;
-pub use ledger::OpenError;
+pub use ledger::{LedgerError, OpenError};
 pub use serve::{Scheduler, Settings, serve};

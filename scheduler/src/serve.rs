@@ -77,11 +77,25 @@ pub async fn serve(
 impl Scheduler {
     /// Opens ledger and store. From then on no other scheduler can use that ledger.
     pub async fn open(settings: Settings) -> Result<Scheduler, Error> {
-        let Settings { ledger, store, s3, policy } = settings;
+        let Settings { ledger: path, store, s3, policy } = settings;
         meters::install();
-        let (ledger, remembered, writer) = Ledger::open(&ledger).await?;
+        let (ledger, remembered, writer) = Ledger::open(&path).await?;
         let store = Store::open(&store, &s3).await?;
         let identity = store.identity().await?;
+        // A directory that is not mounted is an empty store: no job that was promised is in it, and
+        // that must not be taken to mean that they are gone.
+        match &remembered.store {
+            None => ledger.belongs_to(identity.clone()).await?,
+            Some(known) if *known == identity => {}
+            Some(known) => {
+                return Err(Error::OtherStore {
+                    ledger: path.display().to_string(),
+                    store: store.location().to_string(),
+                    known: known.clone(),
+                    found: identity,
+                });
+            }
+        }
         Ok(Scheduler { policy, store, identity, ledger, remembered, writer })
     }
 

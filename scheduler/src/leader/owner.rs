@@ -71,7 +71,7 @@ impl Owner {
         stop: CancellationToken,
     ) -> Owner {
         let Means { clock, policy, store, ledger, tasks } = means;
-        let Remembered { term, claims, failures } = remembered;
+        let Remembered { term, store: _, claims, failures } = remembered;
         let now = clock.now();
         let mut owner = Owner {
             clock,

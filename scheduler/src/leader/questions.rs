@@ -237,3 +237,85 @@ impl Questions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use segue_model::{FailureClass, SpanFailure};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    const ANNA: WorkerId = WorkerId(1);
+    const BERT: WorkerId = WorkerId(2);
+
+    type Told = oneshot::Receiver<Result<Arc<Found>, NotDescribed>>;
+
+    fn ask(questions: &mut Questions, at: u64, source: &str) -> Told {
+        let (answer, told) = oneshot::channel();
+        questions.ask(Moment(at), source.to_owned(), answer);
+        told
+    }
+
+    fn fails(question: u64, class: FailureClass, message: &str) -> Described {
+        let failure = SpanFailure { class, message: message.to_owned(), log: Vec::new() };
+        Described { question, outcome: Err(failure) }
+    }
+
+    fn why(mut told: Told) -> NotDescribed {
+        told.try_recv().expect("an answer").expect_err("no film")
+    }
+
+    #[test]
+    fn who_finds_nobody_for_half_a_minute_is_told_so() {
+        let mut questions = Questions::default();
+        let mut told = ask(&mut questions, 0, "a");
+        assert_eq!(questions.assign(Moment(0), &[]), []);
+        questions.expire(Moment(29_999), false);
+        assert!(told.try_recv().is_err(), "too early");
+        assert_eq!(questions.deadline(), Some(Moment(30_000)));
+        questions.expire(Moment(30_000), false);
+        assert_eq!(why(told), NotDescribed::Nobody);
+        assert_eq!(questions.deadline(), None);
+    }
+
+    #[test]
+    fn a_worker_is_asked_a_few_things_at_once_and_the_rest_waits() {
+        let mut questions = Questions::default();
+        let told: Vec<_> = (0..6).map(|n| ask(&mut questions, 0, &n.to_string())).collect();
+        assert_eq!(questions.assign(Moment(0), &[ANNA]).len(), AT_ONCE_MAX);
+        assert_eq!(questions.assign(Moment(1), &[ANNA, BERT]).len(), 2);
+        questions.gone(BERT);
+        questions.expire(Moment(30_000), true);
+        let why: Vec<_> = told.into_iter().map(why).collect();
+        assert_eq!(why[0], NotDescribed::TooLong);
+        assert_eq!(why[5], NotDescribed::Busy);
+    }
+
+    #[test]
+    fn who_asks_again_joins_the_look_that_is_under_way() {
+        let mut questions = Questions::default();
+        let first = ask(&mut questions, 0, "a");
+        assert_eq!(questions.assign(Moment(0), &[ANNA]).len(), 1);
+        questions.expire(Moment(30_000), true);
+        assert_eq!(why(first), NotDescribed::TooLong);
+        let second = ask(&mut questions, 31_000, "a");
+        assert_eq!(questions.assign(Moment(31_000), &[ANNA]), []);
+        questions.answered(Moment(40_000), ANNA, fails(1, FailureClass::Source, "no film"));
+        // Nobody else can be asked.
+        assert_eq!(questions.assign(Moment(40_000), &[ANNA]), []);
+        assert!(matches!(why(second), NotDescribed::Failed(f) if f.message == "no film"));
+    }
+
+    #[test]
+    fn up_to_four_workers_are_asked_and_who_blames_the_source_is_quoted() {
+        let mut questions = Questions::default();
+        let told = ask(&mut questions, 0, "a");
+        let workers: Vec<WorkerId> = (1..9).map(WorkerId).collect();
+        for n in 0..ASKED_MAX as u64 {
+            let asked = questions.assign(Moment(n), &workers);
+            let class = if n == 1 { FailureClass::Source } else { FailureClass::Worker };
+            questions.answered(Moment(n), asked[0].worker, fails(1, class, &n.to_string()));
+        }
+        assert!(matches!(why(told), NotDescribed::Failed(f) if f.message == "1"));
+    }
+}

@@ -72,6 +72,16 @@ async fn two_schedulers_do_not_share_a_ledger() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_is_not_used_with_a_store_that_is_not_its_own() {
+    let (folder, _) = House::start().await.stop().await;
+    // As if it were not mounted.
+    std::fs::rename(folder.path().join("store"), folder.path().join("moved")).expect("moved");
+    let refused = Scheduler::open(settings(&folder)).await.expect_err("another store");
+    let words = refused.to_string();
+    assert!(words.contains("belongs to store") && words.contains("mount"), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn streams_end_with_a_word_when_the_scheduler_does() {
     let house = House::start().await;
     let held = Habits { allowed: Arc::new(Semaphore::new(0)), ..Habits::default() };
