@@ -109,3 +109,67 @@ fn lead_in(job: &Job, video: &VideoFacts) -> u64 {
     let pre_roll = PRE_ROLL_PICTURES / rate(video);
     ((distance + pre_roll) * 1000.0).min(600_000.0) as u64
 }
+
+#[cfg(test)]
+#[path = "../../crates/model/tests/sample/mod.rs"]
+mod sample;
+
+#[cfg(test)]
+mod tests {
+    use segue_model::{BoundaryRule, FrameRate, Packaging, Recipe, Source, Time};
+    use segue_model::{Fingerprint, Revision, Timeline};
+
+    use super::*;
+
+    /// A minute of 1080p30 H.264 and what is made of it.
+    fn job(heights: &[(u32, u32)]) -> Job {
+        let mut facts = sample::film();
+        let video = facts.video.as_mut().expect("a picture");
+        video.codec = "h264".to_owned();
+        video.frame_rate = FrameRate::Constant(Time::from_secs(30));
+        video.keyframes.ticks = (0..30).map(|n| n * 2000).collect();
+        let rendition = |size: &(u32, u32)| Rendition {
+            name: format!("{}p", size.1),
+            video: Some(sample::encoded(*size, 3_000_000, 31)),
+            audio: None,
+        };
+        let recipe = Recipe {
+            boundaries: BoundaryRule::Grid { segment: Time::from_secs(2) },
+            packaging: Packaging::MpegTs,
+            timestamp_offset: Time::from_secs(10),
+            exact: false,
+            renditions: heights.iter().map(rendition).collect(),
+        };
+        let head_tail = Hash::of(b"film");
+        let fingerprint = Fingerprint { size: 1, revision: Revision::Mtime(1), head_tail };
+        let source = Source { url: "file:///film".to_owned(), fingerprint };
+        let boundaries = (0..=30).map(|n| Time::from_secs(2 * n)).collect();
+        Job::new(source, recipe, facts, Timeline::new(boundaries).expect("a timeline"))
+    }
+
+    #[test]
+    fn the_reference_work_costs_a_thousand_thousandths() {
+        let facts = facts(&job(&[(1280, 720)]), Vec::new());
+        assert_eq!((facts.decode_per_mille, facts.renditions_per_mille), (300, vec![700]));
+        assert_eq!(facts.cuts, Cuts::Even { length: 2000, segments: 30, end: 60_000 });
+        // Two seconds between keyframes, and 25 pictures.
+        assert_eq!(facts.lead_in, 2833);
+        assert_eq!(facts.family, None);
+    }
+
+    #[test]
+    fn pixels_count_and_so_do_the_codec_and_the_preset() {
+        let mut job = job(&[(1280, 720), (640, 360)]);
+        let small = facts(&job, Vec::new()).renditions_per_mille[1];
+        assert_eq!(small, 175);
+        let before = kind(&job);
+        job.facts.video.as_mut().expect("a picture").codec = "hevc".to_owned();
+        job.recipe.renditions[0].video.as_mut().expect("a picture").preset = "slow".to_owned();
+        let published = vec![(0, vec![Span { first: 0, end: 3 }, Span { first: 7, end: 9 }])];
+        let facts = facts(&job, published);
+        assert_eq!((facts.decode_per_mille, facts.renditions_per_mille[0]), (450, 2800));
+        assert_ne!(facts.kind, before);
+        assert_eq!(facts.family, Some(EncoderFamily::X264));
+        assert_eq!(facts.published.len(), 2);
+    }
+}

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use segue_model::pool::{Term, WorkerId};
 use segue_store::{Kind, StoreError};
 
-use crate::ledger::OpenError;
+use crate::ledger::{LedgerError, OpenError};
 
 /// Why a scheduler did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,24 @@ pub enum Error {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The ledger promises jobs that are elsewhere.
+    #[error(
+        "the ledger {ledger} belongs to store '{known}', and {store} is store '{found}': mount or name \
+         the right store, or name another ledger with --ledger"
+    )]
+    OtherStore {
+        /// Which file.
+        ledger: String,
+        /// Where the store is.
+        store: String,
+        /// The identity of the store that the ledger knows.
+        known: String,
+        /// The identity of this one.
+        found: String,
+    },
+    /// The ledger cannot be written.
+    #[error(transparent)]
+    LedgerFailed(#[from] LedgerError),
     /// Somebody led after this one.
     #[error(
         "worker {} goes by term {}, which is later than this scheduler's ({}): another scheduler led \
@@ -66,7 +84,11 @@ impl Error {
     /// 2 for what cannot be done as asked, 1 for what failed.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Error::Exposed(_) | Error::Listen { .. } | Error::Ledger(_) => 2,
+            Error::Exposed(_)
+            | Error::Listen { .. }
+            | Error::Ledger(_)
+            | Error::OtherStore { .. }
+            | Error::LedgerFailed(_) => 2,
             Error::Store(error) if error.kind() == Kind::Unavailable => 1,
             Error::Store(_) => 2,
             Error::Outranked { .. } | Error::Bug(_) | Error::System { .. } => 1,

@@ -35,7 +35,7 @@ impl Summary {
         }
     }
 
-    /// As clients are told; without progress and claims.
+    /// As clients are told; without progress, claims and playlist.
     pub fn info(&self, job: JobId) -> v1::JobInfo {
         v1::JobInfo {
             job: job.to_string(),
@@ -45,6 +45,7 @@ impl Summary {
             duration_ms: self.duration_ms,
             progress: None,
             claims: Vec::new(),
+            playlist: String::new(),
         }
     }
 }

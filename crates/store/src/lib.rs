@@ -36,7 +36,7 @@ use segue_model::{Job, JobId};
 
 pub use error::{Kind, StoreError};
 pub use location::Location;
-pub use s3::{S3Settings, server_words};
+pub use s3::{EndpointError, S3Settings, server_words};
 pub use usage::JobUsage;
 
 /// The folder of all jobs.
@@ -90,9 +90,12 @@ impl Store {
                     retry_timeout: RETRY,
                     ..RetryConfig::default()
                 };
-                let s3 = settings.builder(client).with_bucket_name(bucket).with_retry(retry);
-                let s3 = s3.build();
-                Arc::new(s3.map_err(|e| StoreError::of(location, "S3 is not set up", &e))?)
+                let failed = |error: &dyn std::error::Error| {
+                    StoreError::of(location, "S3 is not set up", error)
+                };
+                let s3 = settings.builder(client).map_err(|error| failed(&error))?;
+                let s3 = s3.with_bucket_name(bucket).with_retry(retry).build();
+                Arc::new(s3.map_err(|error| failed(&error))?)
             }
         };
         let store = Store { location: location.clone(), objects };
@@ -105,7 +108,7 @@ impl Store {
         &self.location
     }
 
-    /// What the object `key` of a job is called by others: `s3://bucket/jobs/<id>/<key>`.
+    /// Where the object `key` of a job is, for people and players.
     pub fn url(&self, job: JobId, key: &str) -> String {
         format!("{}/{JOBS}/{job}/{key}", self.location)
     }

@@ -30,18 +30,35 @@ impl S3Settings {
     }
 
     /// A client with these settings, for which a bucket has yet to be named.
-    pub fn builder(&self, client: ClientOptions) -> AmazonS3Builder {
+    pub fn builder(&self, client: ClientOptions) -> Result<AmazonS3Builder, EndpointError> {
         let mut builder = AmazonS3Builder::new().with_client_options(client);
         for (key, value) in &self.0 {
-            // Who writes `http://` means it.
-            if *key == AmazonS3ConfigKey::Endpoint && value.starts_with("http://") {
-                builder = builder.with_allow_http(true);
+            if *key == AmazonS3ConfigKey::Endpoint {
+                // Requests to anything else end in a panic of the client's.
+                let rest = value.strip_prefix("http://").or(value.strip_prefix("https://"));
+                let names_host = |host: &str| {
+                    !host.is_empty()
+                        && !host.starts_with('/')
+                        && host.bytes().all(|byte| byte.is_ascii_graphic())
+                };
+                if !rest.is_some_and(names_host) {
+                    return Err(EndpointError);
+                }
+                // Who writes `http://` means it.
+                if value.starts_with("http://") {
+                    builder = builder.with_allow_http(true);
+                }
             }
             builder = builder.with_config(*key, value);
         }
-        builder
+        Ok(builder)
     }
 }
+
+/// The settings name no server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("AWS_ENDPOINT_URL is no URL: write http://host:port or https://host")]
+pub struct EndpointError;
 
 /// What an S3 server said, or what became of the way to it, on one line; without the request, which
 /// is ours.

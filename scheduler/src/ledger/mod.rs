@@ -47,6 +47,8 @@ pub struct Written(pub u64);
 pub struct Remembered {
     /// The leadership that begins now.
     pub term: Term,
+    /// The identity of the store that its jobs are in, if there was one.
+    pub store: Option<String>,
     /// Batch claims that are not fulfilled, as they came.
     pub claims: Vec<(BatchClaim, Written)>,
     /// Jobs that failed, and why; the latest last.
@@ -109,6 +111,11 @@ impl Ledger {
     /// Terms that are begun from now on are later than `term`.
     pub async fn outlive(&self, term: Term) -> Result<(), LedgerError> {
         self.ask(Write::Outlive(term)).await.map(|_| ())
+    }
+
+    /// Remembers which store its jobs are in.
+    pub async fn belongs_to(&self, store: String) -> Result<(), LedgerError> {
+        self.ask(Write::Store(store)).await.map(|_| ())
     }
 
     async fn ask(&self, write: Write) -> Result<Written, LedgerError> {

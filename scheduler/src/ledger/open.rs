@@ -24,7 +24,11 @@ const HELD: Duration = Duration::from_millis(1500);
 const RETRY: Duration = Duration::from_millis(50);
 
 const TABLES: &str = "
-    CREATE TABLE leadership (one INTEGER PRIMARY KEY CHECK (one = 1), term INTEGER NOT NULL) STRICT;
+    CREATE TABLE leadership (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        term INTEGER NOT NULL,
+        store TEXT
+    ) STRICT;
     INSERT INTO leadership (one, term) VALUES (1, 0);
     CREATE TABLE claims (
         job BLOB NOT NULL,
@@ -123,10 +127,10 @@ async fn try_open(path: &Path) -> Result<(SqliteConnection, Remembered), OpenErr
     let mut connection = SqliteConnection::connect_with(&options).await.map_err(wrong)?;
     prepare(path, &mut connection).await?;
     // The first write takes the lock, and keeps it.
-    let term = begin_term(&mut connection).await.map_err(wrong)?;
+    let (term, store) = begin_term(&mut connection).await.map_err(wrong)?;
     let claims = read_claims(&mut connection).await.map_err(wrong)?;
     let failures = read_failures(&mut connection).await.map_err(wrong)?;
-    Ok((connection, Remembered { term, claims, failures }))
+    Ok((connection, Remembered { term, store, claims, failures }))
 }
 
 async fn prepare(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
@@ -164,10 +168,10 @@ async fn prepare(path: &Path, connection: &mut SqliteConnection) -> Result<(), O
     transaction.commit().await.map_err(wrong)
 }
 
-async fn begin_term(connection: &mut SqliteConnection) -> sqlx::Result<Term> {
-    let begun = "UPDATE leadership SET term = term + 1 WHERE one = 1 RETURNING term";
-    let term: i64 = sqlx::query_scalar(begun).fetch_one(connection).await?;
-    Ok(Term(term as u64))
+async fn begin_term(connection: &mut SqliteConnection) -> sqlx::Result<(Term, Option<String>)> {
+    let begun = "UPDATE leadership SET term = term + 1 WHERE one = 1 RETURNING term, store";
+    let row = sqlx::query(begun).fetch_one(connection).await?;
+    Ok((Term(row.try_get::<i64, _>(0)? as u64), row.try_get(1)?))
 }
 
 async fn read_claims(

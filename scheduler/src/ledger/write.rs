@@ -34,6 +34,7 @@ pub(super) enum Write {
     Fail { job: JobId, failed: Failed, written: Written },
     Pardon(JobId),
     Outlive(Term),
+    Store(String),
 }
 
 /// Owns the connection.
@@ -165,6 +166,10 @@ fn queries(write: Write, number: u64) -> Vec<Query> {
             ]
         }
         Write::Pardon(job) => vec![pardon(job)],
+        Write::Store(store) => {
+            let text = "UPDATE leadership SET store = $1 WHERE one = 1";
+            vec![sqlx::query(text).bind(store)]
+        }
         Write::Outlive(term) => {
             let text = "UPDATE leadership SET term = max(term, $1) WHERE one = 1";
             vec![sqlx::query(text).bind(i64::try_from(term.0).unwrap_or(i64::MAX / 2))]

@@ -82,12 +82,12 @@ impl Place {
 
 /// What was given may hold a password or a signature, and what is said of it is logged.
 fn without_secrets(url: &str) -> String {
-    let bare = url.split_once('?').map_or(url, |(bare, _)| bare);
-    let Some((scheme, rest)) = bare.split_once("://") else { return bare.to_owned() };
+    let bare = url.split_once('?').map_or(url, |(bare, _)| bare).replace(char::is_control, "?");
+    let Some((scheme, rest)) = bare.split_once("://") else { return bare };
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     match host.rsplit_once('@') {
         Some((_, host)) => format!("{scheme}://...@{host}{path}"),
-        None => bare.to_owned(),
+        None => bare.clone(),
     }
 }
 
@@ -106,7 +106,9 @@ mod tests {
             ("s3:///key", "no bucket"),
             ("s3://films", "no object"),
             ("s3://films/", "no object"),
-            ("s3://films/a//b", "a//b"),
+            ("s3://my films/a.mkv", "no bucket is called that"),
+            ("s3://films/a//b", "may be empty"),
+            ("s3://films/a\nb.mkv", "s3://films/a?b.mkv is no source"),
             ("s3://key:secret@films/a.mkv", "AWS_ACCESS_KEY_ID"),
             ("s3://films/a.mkv?X-Amz-Signature=secret", "AWS_ACCESS_KEY_ID"),
         ] {

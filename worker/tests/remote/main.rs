@@ -17,7 +17,9 @@ use server::Server;
 const BLOCK: u64 = 64 << 10;
 
 fn limits() -> RemoteLimits {
-    RemoteLimits { block_bytes: BLOCK, pause: Duration::from_millis(1), ..RemoteLimits::default() }
+    let pause = Duration::from_millis(1);
+    // All that tests read fits in.
+    RemoteLimits { block_bytes: BLOCK, blocks_max: 64, pause, ..RemoteLimits::default() }
 }
 
 /// Puts `bytes` into the bucket and opens them.

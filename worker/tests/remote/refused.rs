@@ -45,22 +45,37 @@ fn each_mistake_has_its_own_line() {
     Film::open("s3://films/film.mkv", &ours).expect("and the right one opens");
 }
 
+/// Sources of a server that is called this, with other settings.
+fn elsewhere(runtime: &Runtime, endpoint: &str, others: &[(&str, &str)]) -> Sources {
+    let variables = others.iter().copied().chain([("AWS_ENDPOINT_URL", endpoint)]);
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let opening = Duration::from_millis(100);
+    Sources::new(S3Settings::of(variables.map(owned)), runtime.handle().clone())
+        .with_limits(RemoteLimits { opening, ..limits() })
+}
+
+const KEYS: [(&str, &str); 2] =
+    [("AWS_ACCESS_KEY_ID", "someone"), ("AWS_SECRET_ACCESS_KEY", "something")];
+
 #[test]
 fn a_server_that_is_not_there_is_named() {
     let runtime = Runtime::new().unwrap();
     // Nobody listens there any more.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let variables = [
-        ("AWS_ENDPOINT_URL", format!("http://{port}")),
-        ("AWS_ACCESS_KEY_ID", "someone".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "something".to_owned()),
-    ];
-    let settings = S3Settings::of(variables.map(|(name, value)| (name.to_owned(), value)));
-    let opening = Duration::from_millis(100);
-    let sources = Sources::new(settings, runtime.handle().clone())
-        .with_limits(RemoteLimits { opening, ..limits() });
+    let sources = elsewhere(&runtime, &format!("http://{port}"), &KEYS);
     let (words, class) = refusal("s3://films/film.mkv", &sources);
     assert!(words.contains(&port.to_string()) && words.contains("AWS_ENDPOINT_URL"), "{words}");
     assert!(!words.contains("something"), "{words}");
     assert_eq!(class, FailureClass::Transient);
+}
+
+#[test]
+fn a_server_that_is_not_named_by_a_url_is_not_asked() {
+    let runtime = Runtime::new().unwrap();
+    for endpoint in ["127.0.0.1:9000", "https://", "http:///films", "http://a host", "ftp://host"] {
+        let sources = elsewhere(&runtime, endpoint, &KEYS);
+        let (words, class) = refusal("s3://films/film.mkv", &sources);
+        assert!(words.contains("AWS_ENDPOINT_URL is no URL"), "{endpoint}: {words}");
+        assert_eq!(class, FailureClass::Transient);
+    }
 }

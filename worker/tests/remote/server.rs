@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -24,10 +25,13 @@ use segue_worker::{RemoteLimits, Sources};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 pub const BUCKET: &str = "films";
 const KEY: &str = "someone";
 const SECRET: &str = "something";
+/// Far longer than anything here takes, so that a hang fails instead of hanging.
+const LONG: Duration = Duration::from_secs(60);
 
 /// What is wrong with it.
 #[derive(Debug, Default)]
@@ -110,7 +114,8 @@ impl Server {
 
     fn wait_for(&self, is_so: impl Fn(&Asked) -> bool) {
         let mut asked = self.asked.clone();
-        self.runtime.block_on(asked.wait_for(is_so)).expect("the server lives");
+        let waited = async { timeout(LONG, asked.wait_for(is_so)).await.map(|_| ()) };
+        self.runtime.block_on(waited).expect("what is waited for happens");
     }
 
     pub fn put(&self, key: &str, bytes: impl Into<Bytes>) {
@@ -125,7 +130,8 @@ impl Server {
 
     fn bucket(&self) -> impl ObjectStoreExt {
         let client = ClientOptions::new();
-        self.settings(SECRET).builder(client).with_bucket_name(BUCKET).build().expect("a client")
+        let builder = self.settings(SECRET).builder(client).expect("a server is named");
+        builder.with_bucket_name(BUCKET).build().expect("a client")
     }
 
     fn settings(&self, secret: &str) -> S3Settings {

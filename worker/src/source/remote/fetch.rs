@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::RemoteLimits;
 use super::words::{Cause, REMOVED, REPLACED, Refusal};
@@ -98,12 +98,12 @@ impl Fetcher {
                 Ok(done) => return done,
                 Err(_) => {}
             }
-            if Instant::now() + pause >= deadline {
+            if Instant::now() >= deadline {
                 let reason = reason.as_deref().unwrap_or("nothing came");
                 let seconds = at_most.as_secs_f32().round();
                 return Err(Refusal::Passing(format!("{reason}, and that for {seconds} s")));
             }
-            sleep(pause).await;
+            sleep_until(deadline.min(Instant::now() + pause)).await;
             pause = (2 * pause).min(self.limits.pause_max);
         }
     }

@@ -51,7 +51,7 @@ impl RemoteFilm {
         object: &Object,
         sources: &Sources,
     ) -> Result<RemoteFilm, SourceError> {
-        let fetcher = sources.fetcher(object)?;
+        let fetcher = sources.fetcher(url, object)?;
         let runtime = sources.runtime().clone();
         let (state, first) =
             runtime.block_on(fetcher.first()).map_err(|refusal| cannot_open(url, &refusal))?;

@@ -21,6 +21,14 @@ impl Object {
         if bucket.is_empty() {
             return Err("it names no bucket: write s3://bucket/key");
         }
+        // A request for any other ends in a panic of the client's.
+        let may_be_in_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        if !bucket.bytes().all(may_be_in_name) {
+            return Err("no bucket is called that: names have letters, digits, '.', '-' and '_'");
+        }
+        if key.contains(char::is_control) {
+            return Err("there are control characters in the key: rename it");
+        }
         if key.is_empty() {
             return Err("it names no object in the bucket: write s3://bucket/key");
         }

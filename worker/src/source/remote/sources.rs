@@ -42,8 +42,8 @@ impl Default for RemoteLimits {
     fn default() -> RemoteLimits {
         RemoteLimits {
             block_bytes: 1 << 20,
-            blocks_max: 64,
-            ahead_max: 8,
+            blocks_max: 32,
+            ahead_max: 4,
             silence: Duration::from_secs(10),
             trouble: Duration::from_secs(60),
             opening: Duration::from_secs(10),
@@ -80,12 +80,12 @@ impl Sources {
         &self.runtime
     }
 
-    pub(super) fn fetcher(&self, object: &Object) -> Result<Fetcher, SourceError> {
+    pub(super) fn fetcher(&self, url: &str, object: &Object) -> Result<Fetcher, SourceError> {
         let (key, limits) = (object.key.clone(), self.limits.clone());
-        Ok(Fetcher { objects: self.bucket(&object.bucket)?, key, limits })
+        Ok(Fetcher { objects: self.bucket(url, &object.bucket)?, key, limits })
     }
 
-    fn bucket(&self, name: &str) -> Result<Arc<dyn ObjectStore>, SourceError> {
+    fn bucket(&self, url: &str, name: &str) -> Result<Arc<dyn ObjectStore>, SourceError> {
         // Whoever panicked while he held the lock left nothing half-done.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bucket) = buckets.get(name) {
@@ -98,11 +98,13 @@ impl Sources {
             .with_timeout_disabled();
         // `fetch` tries again, and knows for how long.
         let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
-        let s3 = self.settings.builder(client).with_bucket_name(name).with_retry(once).build();
-        let s3 = s3.map_err(|error| {
-            let said = with_causes(&error);
-            SourceError::storage(format!("s3://{name}: S3 is not set up: {said}: look at AWS_*"))
-        })?;
+        let failed = |error: &dyn std::error::Error| {
+            let said = with_causes(error);
+            SourceError::storage(format!("{url} cannot be read: S3 is not set up: {said}"))
+        };
+        let s3 = self.settings.builder(client).map_err(|error| failed(&error))?;
+        let s3 = s3.with_bucket_name(name).with_retry(once).build();
+        let s3 = s3.map_err(|error| failed(&error))?;
         let bucket: Arc<dyn ObjectStore> = Arc::new(s3);
         buckets.insert(name.to_owned(), bucket.clone());
         Ok(bucket)

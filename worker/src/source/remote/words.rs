@@ -32,6 +32,10 @@ pub(super) enum Cause {
 pub(super) const REPLACED: &str = "was changed or replaced while it was read";
 pub(super) const REMOVED: &str = "was removed while it was read";
 
+/// Where a machine in a cloud asks for credentials, if its settings hold none. Elsewhere nobody
+/// answers, or somebody else.
+const LINK_LOCAL: &str = "169.254.";
+
 impl Refusal {
     /// Of what a client reports. By the codes of S3, where there are any: they come as text.
     pub(super) fn of(error: &Error) -> Refusal {
@@ -41,8 +45,7 @@ impl Refusal {
         let cause = if any(&["NoSuchBucket"]) {
             Cause::NoBucket
         } else if any(&["InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"])
-            || any(&["ExpiredToken", "NotSignedUp", "missing credentials", "instance credentials"])
-            || any(&["metadata endpoint"])
+            || any(&["ExpiredToken", "NotSignedUp"])
         {
             Cause::Keys
         } else if any(&["RequestTimeTooSkewed"]) {
@@ -56,7 +59,9 @@ impl Refusal {
                 Error::Precondition { .. } => return Refusal::Changed(REPLACED),
                 Error::NotFound { .. } => Cause::NoObject,
                 Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Cause::Forbidden,
-                Error::Generic { .. } if !is_final(&whole) => return Refusal::Passing(said),
+                Error::Generic { .. } if !is_final(&whole) || said.contains(LINK_LOCAL) => {
+                    return Refusal::Passing(said);
+                }
                 Error::JoinError { .. } => return Refusal::Passing(said),
                 _ => Cause::Unable,
             }
@@ -78,6 +83,12 @@ pub(super) fn cannot_open(url: &str, refusal: &Refusal) -> SourceError {
     let (cause, said) = match refusal {
         Refusal::Changed(how) => {
             return SourceError::storage(format!("{url} {how}: try again when it is whole"));
+        }
+        Refusal::Passing(said) if said.contains(LINK_LOCAL) => {
+            return SourceError::storage(format!(
+                "{url} cannot be read: there are no credentials: set AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for what anybody may read"
+            ));
         }
         Refusal::Passing(said) => {
             return SourceError::storage(format!(

@@ -1,0 +1,103 @@
+//! What the command line says, what it means, and the process around it.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use segue_store::Location;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+use tracing_subscriber::EnvFilter;
+
+use crate::error::Error;
+use crate::serve::{Scheduler, Settings};
+
+/// Takes jobs and gives their spans to workers.
+///
+/// One scheduler leads a pool. Workers and clients connect to it; films never pass through it. What
+/// it promised (batches) is in the ledger, what was made is in the store: it may be killed at any time
+/// and started again, viewers do not notice.
+#[derive(Clone, Debug, Args)]
+pub struct Arguments {
+    /// Where to listen: gRPC, and /metrics and /healthz over HTTP. Port 0 takes any that is free.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7700", env = "SEGUE_LISTEN")]
+    pub listen: SocketAddr,
+    /// The file that batches are remembered in (SQLite); made if there is none. One scheduler uses it
+    /// at a time. On a local disk: network file systems lose locks.
+    #[arg(long, value_name = "FILE", env = "SEGUE_LEDGER")]
+    pub ledger: PathBuf,
+    /// Where jobs and segments are kept: a directory (also one on NFS) or s3://bucket/prefix. The
+    /// workers' --store has to be the same. S3 is set up by the usual AWS_* variables.
+    #[arg(long, value_name = "URL", env = "SEGUE_STORE")]
+    pub store: String,
+    /// Listen also where other machines can reach it. There is neither TLS nor authentication yet:
+    /// whoever reaches it may read every film that its workers can.
+    #[arg(long, env = "SEGUE_INSECURE")]
+    pub insecure: bool,
+}
+
+impl Arguments {
+    /// What they mean, if they can be meant.
+    pub fn settings(&self) -> Result<Settings, Error> {
+        if !self.listen.ip().is_loopback() && !self.insecure {
+            return Err(Error::Exposed(self.listen));
+        }
+        let store: Location = self.store.parse()?;
+        Ok(Settings::new(self.ledger.clone(), store))
+    }
+}
+
+/// Runs a scheduler until SIGINT or SIGTERM. Says one line on standard output when it is ready:
+/// `listening on 127.0.0.1:7700`.
+pub fn run(arguments: Arguments) -> Result<(), Error> {
+    let settings = arguments.settings()?;
+    log_to_stderr();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Error::System { what: "threads cannot be started", error })?;
+    runtime.block_on(run_here(settings, arguments.listen))
+}
+
+async fn run_here(settings: Settings, address: SocketAddr) -> Result<(), Error> {
+    let stop = CancellationToken::new();
+    stop_on_signals(&stop)?;
+    // What is set up wrong stops the process before a port opens.
+    let scheduler = Scheduler::open(settings).await?;
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    let (listener, address) = bound.await.map_err(|error| Error::Listen { address, error })?;
+    // Nobody may be there to read it.
+    let _ = writeln!(std::io::stdout(), "listening on {address}");
+    scheduler.serve(listener, stop).await
+}
+
+fn stop_on_signals(stop: &CancellationToken) -> Result<(), Error> {
+    let taken = |kind| {
+        signal(kind).map_err(|error| Error::System { what: "signals cannot be taken", error })
+    };
+    let (mut interrupt, mut terminate) =
+        (taken(SignalKind::interrupt())?, taken(SignalKind::terminate())?);
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => info!("interrupted"),
+            _ = terminate.recv() => info!("asked to end"),
+        }
+        stop.cancel();
+    });
+    Ok(())
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("SEGUE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // If the program that embeds us logs already, that does.
+    let _ = subscriber.with_ansi(terminal).with_target(false).try_init();
+}

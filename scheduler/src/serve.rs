@@ -1,0 +1,189 @@
+//! How a scheduler starts and ends: what depends on what, in one place.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use segue_api::v1::admin_server::AdminServer;
+use segue_api::v1::jobs_server::JobsServer;
+use segue_api::v1::workers_server::WorkersServer;
+use segue_dispatch::planner::Policy;
+use segue_store::{Location, S3Settings, Store};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::leader::{Leader, Means};
+use crate::ledger::{Ledger, Remembered};
+use crate::service::Services;
+use crate::{meters, web};
+
+/// A film of which every picture is a keyframe has an index of megabytes.
+const DESCRIBED_MAX: usize = 64 << 20;
+/// Viewers of a large site in one message.
+const DEMAND_MAX: usize = 16 << 20;
+/// How soon a peer that is gone without a word is noticed.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
+/// How long requests that are under way may take when the scheduler ends.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What a scheduler needs to know of its surroundings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file that batch claims are kept in; made if there is none.
+    pub ledger: PathBuf,
+    /// Where jobs and segments are; the workers' too.
+    pub store: Location,
+    /// How an S3 server is reached.
+    pub s3: S3Settings,
+    /// How patient the planner is.
+    pub policy: Policy,
+}
+
+impl Settings {
+    /// The usual ones.
+    pub fn new(ledger: PathBuf, store: Location) -> Settings {
+        Settings { ledger, store, s3: S3Settings::from_env(), policy: Policy::default() }
+    }
+}
+
+/// A scheduler that has its ledger and its store, and nobody to serve yet.
+#[derive(Debug)]
+pub struct Scheduler {
+    policy: Policy,
+    store: Store,
+    identity: String,
+    ledger: Ledger,
+    remembered: Remembered,
+    writer: JoinHandle<()>,
+}
+
+/// Opens ledger and store, and serves until `stop`, or until another scheduler led later.
+pub async fn serve(
+    settings: Settings,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    Scheduler::open(settings).await?.serve(listener, stop).await
+}
+
+impl Scheduler {
+    /// Opens ledger and store. From then on no other scheduler can use that ledger.
+    pub async fn open(settings: Settings) -> Result<Scheduler, Error> {
+        let Settings { ledger: path, store, s3, policy } = settings;
+        meters::install();
+        let (ledger, remembered, writer) = Ledger::open(&path).await?;
+        let store = Store::open(&store, &s3).await?;
+        let identity = store.identity().await?;
+        // A directory that is not mounted is an empty store: no job that was promised is in it, and
+        // that must not be taken to mean that they are gone.
+        match &remembered.store {
+            None => ledger.belongs_to(identity.clone()).await?,
+            Some(known) if *known == identity => {}
+            Some(known) => {
+                return Err(Error::OtherStore {
+                    ledger: path.display().to_string(),
+                    store: store.location().to_string(),
+                    known: known.clone(),
+                    found: identity,
+                });
+            }
+        }
+        Ok(Scheduler { policy, store, identity, ledger, remembered, writer })
+    }
+
+    /// Serves until `stop`, or until another scheduler led later.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), Error> {
+        let Scheduler { policy, store, identity, ledger, remembered, writer } = self;
+        let (tasks, serving, leading) =
+            (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
+        let means = Means {
+            clock: Clock::start(),
+            policy,
+            store: store.clone(),
+            ledger: ledger.clone(),
+            tasks: tasks.clone(),
+        };
+        let (leader, mut led) = Leader::start(means, remembered, leading.clone());
+        let services =
+            Services::new(leader.clone(), store, ledger, identity, tasks.clone(), serving.clone());
+        let mut served = tokio::spawn(listen(services, leader, listener, serving.clone()));
+
+        let ended = tokio::select! {
+            () = stop.cancelled() => None,
+            ended = &mut led => Some(ended.unwrap_or_else(bug)),
+            ended = &mut served => {
+                Some(ended.unwrap_or_else(bug).and(Err(Error::Bug("nobody listens".to_owned()))))
+            }
+        };
+        // First those who ask, then who answers them, then what it writes to.
+        serving.cancel();
+        if !served.is_finished() && tokio::time::timeout(GRACE, &mut served).await.is_err() {
+            warn!("requests that take too long are broken off");
+            served.abort();
+        }
+        leading.cancel();
+        tasks.close();
+        if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+            warn!("errands that take too long are broken off");
+        }
+        let led = match ended {
+            Some(ended) => ended,
+            None => led.await.unwrap_or_else(bug),
+        };
+        if tokio::time::timeout(GRACE, writer).await.is_err() {
+            warn!("the ledger is not closed in order; what it promised is kept");
+        }
+        info!("ended");
+        led
+    }
+}
+
+fn bug(error: tokio::task::JoinError) -> Result<(), Error> {
+    Err(Error::Bug(error.to_string()))
+}
+
+async fn listen(
+    services: Services,
+    leader: Leader,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<JobsServer<Services>>().await;
+    health.set_serving::<WorkersServer<Services>>().await;
+    health.set_serving::<AdminServer<Services>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(segue_api::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|error| Error::Bug(format!("reflection: {error}")))?;
+    let workers = WorkersServer::new(services.clone()).max_decoding_message_size(DESCRIBED_MAX);
+    let jobs = JobsServer::new(services.clone()).max_decoding_message_size(DEMAND_MAX);
+    let routes = Routes::from(web::router(leader))
+        .add_service(jobs)
+        .add_service(workers)
+        .add_service(AdminServer::new(services))
+        .add_service(health_service)
+        .add_service(reflection);
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let served = Server::builder()
+        // Metrics are asked for by programs that know nothing newer.
+        .accept_http1(true)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+        .await;
+    served.map_err(|error| Error::System {
+        what: "connections cannot be taken",
+        error: std::io::Error::other(error),
+    })
+}

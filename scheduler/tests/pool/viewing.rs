@@ -1,0 +1,139 @@
+//! What a client that speaks for viewers is told.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use segue_api::v1::{self, JobState};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+use crate::house::{House, batch, until, wrong_field};
+use crate::worker::{Habits, Worker};
+
+const FILM: &str = "file:///films/film.mkv";
+
+struct Viewing {
+    says: mpsc::Sender<v1::DemandRequest>,
+    told: Streaming<v1::DemandResponse>,
+}
+
+impl Viewing {
+    async fn of(house: &House) -> Viewing {
+        let (says, requests) = mpsc::channel(4);
+        let told = house.client().await.jobs().demand(ReceiverStream::new(requests)).await;
+        Viewing { says, told: told.expect("a stream").into_inner() }
+    }
+
+    async fn watches(&self, job: &str, segment: u32) {
+        let viewer = v1::Viewer {
+            viewer: "anna".into(),
+            job: job.into(),
+            renditions: vec![0],
+            segment,
+            due_in_ms: 0,
+        };
+        self.says.send(v1::DemandRequest { viewers: vec![viewer] }).await.expect("sent");
+    }
+
+    async fn next(&mut self) -> v1::DemandResponse {
+        self.told.message().await.expect("a word").expect("more to come")
+    }
+}
+
+/// A job that is only described.
+async fn described(house: &House) -> String {
+    let wish = v1::SubmitRequest { batch: false, ..batch(FILM, "") };
+    let submitted = house.submit(wish).await.expect("submitted");
+    assert!(submitted.claim.starts_with("claim-"), "{submitted:?}");
+    assert_eq!(submitted.progress.expect("progress").state(), JobState::Idle);
+    submitted.job
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_is_told_where_each_segment_is_as_it_comes() {
+    let house = House::start().await;
+    let worker = Worker::start(&house, 1, Habits::default()).await;
+    let job = described(&house).await;
+    let mut viewing = Viewing::of(&house).await;
+    viewing.watches(&job, 3).await;
+    let mut published = BTreeSet::new();
+    while published.len() < 10 {
+        for segment in viewing.next().await.segments {
+            assert_eq!((segment.job.as_str(), segment.rendition), (job.as_str(), 0));
+            assert!(segment.index >= 3, "{segment:?}");
+            if segment.published {
+                assert!(published.insert(segment.index), "{segment:?} was told before");
+            } else {
+                assert_eq!(segment.worker_address, "127.0.0.1:9");
+            }
+        }
+    }
+    assert_eq!(published.first(), Some(&3));
+    drop(worker);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_is_a_claim_until_it_is_gone() {
+    let house = House::start().await;
+    let held = Habits { allowed: Arc::new(Semaphore::new(0)), ..Habits::default() };
+    let _worker = Worker::start(&house, 1, held).await;
+    let job = described(&house).await;
+    let viewing = Viewing::of(&house).await;
+    viewing.watches(&job, 0).await;
+    house.reaches(&job, JobState::Running).await;
+    let claims = house.get(&job).await.expect("a job").claims;
+    assert!(claims.len() == 1 && !claims[0].batch && claims[0].claim.ends_with("/anna"));
+    // Every message is a whole: who is not in it is gone.
+    viewing.says.send(v1::DemandRequest { viewers: vec![] }).await.expect("sent");
+    let gone = || async { house.get(&job).await.expect("a job").claims.is_empty() };
+    until("the claim is gone", gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_comes_back_finds_its_work_going_on() {
+    let house = House::start().await;
+    let held = Habits { allowed: Arc::new(Semaphore::new(0)), ..Habits::default() };
+    let _worker = Worker::start(&house, 1, held).await;
+    let job = described(&house).await;
+    let viewing = Viewing::of(&house).await;
+    viewing.watches(&job, 0).await;
+    house.reaches(&job, JobState::Running).await;
+    drop(viewing);
+    let again = Viewing::of(&house).await;
+    again.watches(&job, 0).await;
+    let both = || async { house.get(&job).await.expect("a job").claims.len() == 2 };
+    until("it is back, and its old self not gone yet", both).await;
+    assert_eq!(house.state(&job).await, JobState::Running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn viewers_of_what_is_not_there_are_told_and_a_restart_is_no_reason() {
+    let house = House::start().await;
+    let _worker = Worker::start(&house, 1, Habits::default()).await;
+    let mut viewing = Viewing::of(&house).await;
+    let nothing = "ab".repeat(32);
+    viewing.watches(&nothing, 0).await;
+    assert_eq!(viewing.next().await.lost_jobs, [nothing]);
+
+    let job = described(&house).await;
+    let house = house.restart().await;
+    // It is not known any more, and read when somebody watches it.
+    let mut viewing = Viewing::of(&house).await;
+    viewing.watches(&job, 0).await;
+    let mut published = 0;
+    while published == 0 {
+        let told = viewing.next().await;
+        assert_eq!(told.lost_jobs, Vec::<String>::new());
+        published = told.segments.iter().filter(|segment| segment.published).count();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_that_cannot_be_meant_ends_the_stream_with_its_field() {
+    let house = House::start().await;
+    let mut viewing = Viewing::of(&house).await;
+    viewing.watches("12", 0).await;
+    let refused = viewing.told.message().await.expect_err("no id");
+    assert_eq!(wrong_field(&refused), "viewers[0].job");
+}
