@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Shows what Segue is for: a film becomes HLS, a span process is killed half way, and nobody can
-# tell. Fails if any of that does not happen. Run it by `make demo`, whose settings are:
+# Shows what Segue is for: three workers make a film into HLS, one of them is killed half way, and
+# nobody can tell. Fails if any of that does not happen. Run it by `make demo`, whose settings are:
 #
 #   SEGUE_DEMO_FILE     a film of yours; otherwise a sample is made
 #   SEGUE_DEMO_PROFILE  release (default), or dev: a quick build, a short sample
@@ -26,18 +26,19 @@ if [ -n "$film" ] && ! [ -f "$film" ]; then
 fi
 
 scratch=
+data=
 watcher=
-out=
+pool=
 ended() {
-    local code=$?
+    local code=$? process
     trap '' INT TERM
-    if [ -n "$watcher" ]; then
-        kill "$watcher" 2>/dev/null || true
-        wait "$watcher" 2>/dev/null || true
-    fi
+    for process in $watcher $pool; do
+        kill "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+    done
     [ -z "$scratch" ] || rm -rf "$scratch"
     if [ "$code" -eq 130 ]; then
-        [ -z "$out" ] || rm -rf "$out"
+        [ -z "$data" ] || rm -rf "$data"
         echo "demo: interrupted, and cleaned up" >&2
     fi
 }
@@ -55,42 +56,55 @@ parent_of() {
     [ "$1" = Z ] || echo "$2"
 }
 
-# The living children of a process whose program is ours.
-children_of() {
-    local proc pid
+# The process of a worker, by its name.
+process_of() {
+    local proc pid argument
     for proc in /proc/[0-9]*; do
         pid=${proc#/proc/}
-        if [ "$(parent_of "$pid")" = "$1" ] && [ "$proc/exe" -ef "$segue" ]; then
-            echo "$pid"
-        fi
+        [ "$(parent_of "$pid")" = "$pool" ] || continue
+        while IFS= read -r -d '' argument; do
+            if [ "$argument" = "--name=$1" ]; then echo "$pid"; fi
+        done <"$proc/cmdline"
     done
 }
 
-# Waits until half of the film is there, takes a process away from it, and sees which one comes in
-# its place. Runs beside segue, and leaves what it did in $scratch.
+# A worker that is at work, its first segment and its last.
+at_work() {
+    "$segue" job "$1" --scheduler "$url" |
+        sed -n 's/^\(worker-[0-9]*\) *\([0-9]*\)-\([0-9]*\) .*/\1 \2 \3/p' | head -n1
+}
+
+# Whether a segment is there in every size.
+is_stored() {
+    local files=("$data"/store/jobs/*/*/"$(printf '%05d.ts' "$1")")
+    [ ${#files[@]} -eq "$sizes" ]
+}
+
+# Waits until half of the film is there, kills a worker that is at work on it, and sees how long the
+# segment that it owed next takes to be there all the same. Runs beside the transcode, and leaves what
+# it did in $scratch.
 kill_half_way() {
-    local half=$1 all=$2 parent='' child='' there=() before
+    local half=$1 there=() job worker='' segment last process since
     while [ ${#there[@]} -lt "$half" ]; do
         sleep 0.05
-        there=("$out"/*/[0-9]*.ts)
+        there=("$data"/store/jobs/*/*/[0-9]*.ts)
     done
-    read -r parent _ <<<"$(children_of "$$")"
-    until [ -n "$child" ]; do
-        # They come and go, but while work is left, segue has at least one.
-        read -r child _ <<<"$(children_of "$parent")"
-        [ -n "$child" ] || sleep 0.01
+    job=$(basename "$(dirname "$(dirname "${there[0]}")")")
+    until [ -n "$worker" ]; do
+        # Finished meanwhile: nobody is left to kill.
+        [ ! -e "$data/store/jobs/$job/master.m3u8" ] || return 0
+        read -r worker segment last <<<"$(at_work "$job")" || true
     done
-    ls -1i "$out"/*/[0-9]*.ts >"$scratch/before"
-    before=$(children_of "$parent")
-    kill -KILL "$child"
-    echo "$child" >"$scratch/killed"
-    # Over the progress bar, which draws itself anew below.
+    process=$(process_of "$worker")
+    kill -KILL "$process"
+    since=$(date +%s%N)
+    ls -1i "$data"/store/jobs/*/*/[0-9]*.ts >"$scratch/before"
+    # Over the progress bars, which draw themselves anew below.
     [ -t 2 ] && printf '\r\e[K' >&2
-    echo "${red}kill -KILL $child${plain}: a span process at work, with half of $all segments there" >&2
-    while [ -n "$(parent_of "$parent")" ]; do
-        if children_of "$parent" | grep -vxF "$before" >"$scratch/successor"; then break; fi
-        sleep 0.05
-    done
+    echo "${red}kill -KILL $process${plain}: $worker, at work, with half of all segments there" >&2
+    while is_stored "$segment" && [ "$segment" -lt "$last" ]; do segment=$((segment + 1)); done
+    until is_stored "$segment"; do sleep 0.01; done
+    echo "$worker $process $segment $((($(date +%s%N) - since) / 1000000))" >"$scratch/killed"
 }
 
 heading "Looking for what is needed"
@@ -121,7 +135,7 @@ segments=$(sed -n 's/^  "segments": \([0-9]*\),*$/\1/p' "$scratch/probe")
 height=$(sed -n '/^  "recipe"/,$ s/^ *"height": \([0-9]*\),*$/\1/p' "$scratch/probe" | head -n1)
 [ -n "$segments" ] || fail "segue cannot make HLS from $film: its reason is above"
 if [ "$segments" -lt 8 ]; then
-    fail "the film is too short to kill a process half way: choose one of 16 seconds or more"
+    fail "the film is too short to kill a worker half way: choose one of 16 seconds or more"
 fi
 renditions=()
 if [ "${height:-0}" -gt 480 ]; then
@@ -129,42 +143,55 @@ if [ "${height:-0}" -gt 480 ]; then
 elif [ "${height:-0}" -gt 240 ]; then
     renditions=(--rendition source --rendition 240p)
 fi
-files=$segments
-[ ${#renditions[@]} -eq 0 ] || files=$((segments * 2))
+sizes=$((${#renditions[@]} > 0 ? 2 : 1))
+files=$((segments * sizes))
 
-out=$target/demo/hls
-rm -rf "$out"
-heading "segue transcode ... --to $out ${renditions[*]}"
-echo "${dim}half way, one of its span processes will be killed${plain}"
-kill_half_way $((files / 2)) "$files" &
+data=$target/demo/pool
+rm -rf "$data"
+heading "segue up --data $data --workers 3"
+"$segue" up --data "$data" --workers 3 --listen 127.0.0.1:0 >"$scratch/up" 2>"$scratch/log" &
+pool=$!
+until grep -q '^Segue is up' "$scratch/up"; do
+    [ -n "$(parent_of "$pool")" ] || fail "it does not come up: $(tail -n3 "$scratch/log")"
+    sleep 0.1
+done
+url=$(grep -o 'http://[^ ]*' "$scratch/up" | head -n1)
+"$segue" workers --scheduler "$url"
+
+heading "segue transcode ... --scheduler $url ${renditions[*]}"
+echo "${dim}half way, one of the three workers will be killed${plain}"
+kill_half_way $((files / 2)) &
 watcher=$!
 # In the foreground: Ctrl-C reaches it, and it sees the terminal.
-"$segue" transcode "$film" --to "$out" "${renditions[@]}" | tee "$scratch/said"
+"$segue" transcode "$film" --scheduler "$url" "${renditions[@]}"
 
-[ -s "$scratch/killed" ] || fail "no process was killed: the demonstration shows nothing"
 wait "$watcher" || fail "the watcher failed"
 watcher=
-killed=$(cat "$scratch/killed")
-grep -q 'died on the way' "$scratch/said" ||
-    fail "process $killed was killed, but segue did not notice"
+[ -s "$scratch/killed" ] || fail "no worker was killed: the demonstration shows nothing"
+read -r worker process segment gap <"$scratch/killed"
+grep -q "^$worker: ended" "$scratch/log" || fail "$worker was killed, but nobody noticed"
+"$segue" workers --scheduler "$url"
+kill "$pool"
+wait "$pool" || fail "the pool did not end well: $(tail -n3 "$scratch/log")"
+pool=
 
-heading "segue verify $out/master.m3u8"
-"$segue" verify "$out/master.m3u8"
+playlist=$(echo "$data"/store/jobs/*/master.m3u8)
+heading "segue verify $playlist"
+"$segue" verify "$playlist"
 
-ls -1i "$out"/*/[0-9]*.ts >"$scratch/after"
+ls -1i "$data"/store/jobs/*/*/[0-9]*.ts >"$scratch/after"
 kept=$(grep -cxFf "$scratch/before" "$scratch/after" || true)
 all=$(grep -c . "$scratch/after")
 [ "$kept" -eq "$(grep -c . "$scratch/before")" ] || fail "segments that were there were made again"
-successor=$(head -n1 "$scratch/successor")
-heading "What happened"
+heading 'What happened'
 cat <<END
-  ${red}killed${plain}      span process $killed, with SIGKILL, half way
+  ${red}killed${plain}      $worker, process $process, with SIGKILL, half way; its own processes ended with it
+  ${green}gap${plain}         segment $segment, which it owed next, was there $gap ms later, from another worker
   ${green}kept${plain}        the $kept segments that were there by then: not one was touched again
-  ${green}made again${plain}  only what it had begun and not delivered${successor:+; process $successor took its place}
   ${green}verified${plain}    all $all segments: every frame and sample in its place, nothing at the joins
 END
 heading "Watch it"
 cat <<END
-  mpv '$out/master.m3u8'
-  or: ffplay '$out/master.m3u8'
+  mpv '$playlist'
+  or: ffplay '$playlist'
 END
