@@ -2,10 +2,10 @@
 
 use segue_dispatch::Moment;
 use segue_dispatch::planner::{Claim, Decision, Demand, Event, JobFacts, Policy, Purpose};
-use segue_model::Span;
 use segue_model::pool::{
     ClaimId, DeviceCapabilities, EncoderFamily, Renditions, Resources, SpanEnd, SpanStatus,
 };
+use segue_model::{SegmentId, Span};
 
 use crate::bench::{
     ALICE, BATCH, BOB, Bench, SETTLED, VIEWER, film, job, making, named, processor,
@@ -202,4 +202,29 @@ fn what_another_viewer_comes_to_is_made_on_when_one_leaves() {
     let before = bench.orders(ALICE);
     bench.tell(SETTLED + 1_100, Event::Unclaim(VIEWER));
     assert_eq!(bench.orders(ALICE), before);
+}
+
+#[test]
+fn one_job_is_looked_at_without_the_others() {
+    let mut bench = Bench::new();
+    bench.job(0, 12);
+    bench.batch(0);
+    let waiting = bench.planner.job(job()).expect("known");
+    assert!(waiting.waiting && waiting.leases.is_empty());
+    assert_eq!((waiting.published, waiting.total), (0, 12));
+
+    bench.connect(SETTLED, ALICE);
+    let order = bench.orders(ALICE)[0];
+    bench.says(
+        SETTLED + 1_000,
+        ALICE,
+        vec![SpanStatus { published_through: 3, ..making(order, 4) }],
+    );
+    let running = bench.planner.job(job()).expect("known");
+    assert_eq!((running.published, running.waiting), (3, false));
+    assert_eq!((running.leases[0].worker, running.leases[0].ready_through), (ALICE, 4));
+    let is_published = |index| bench.planner.is_published(job(), SegmentId { rendition: 0, index });
+    assert!(is_published(2) && !is_published(3) && !is_published(99));
+    assert_eq!(bench.planner.counts(job()), Some((3, 12)));
+    assert_eq!(bench.planner.job(named("another")), None);
 }
