@@ -25,7 +25,7 @@ for document in "${documents[@]}"; do
     # `crates/media/src/span` and such, wherever the document lies.
     while IFS= read -r path; do
         [ -e "$path" ] || fault "$document: no $path"
-    done < <(grep -oE '`(crates|scripts|tests|benches|\.ci)/[A-Za-z0-9_./-]+`' "$document" | tr -d '`' || true)
+    done < <(grep -oE '`(crates|scheduler|worker|scripts|tests|benches|\.ci)/[A-Za-z0-9_./-]+`' "$document" | tr -d '`' || true)
 
     while IFS= read -r target; do
         grep -qE "^$target:" Makefile || fault "$document: make has no target $target"
