@@ -23,6 +23,7 @@ declare -Ar MAY_USE=(
     [segue]='segue-model segue-hls segue-dispatch segue-api segue-store segue-media segue-scheduler segue-worker'
     [segue-bench]='segue-model segue-hls segue-media'
     [segue-lab]=''
+    [segue-s3-lab]=''
 )
 # Dependencies that these packages must not have, however indirectly.
 readonly PURE='segue-model segue-hls segue-dispatch segue-lab'

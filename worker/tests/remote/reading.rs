@@ -94,7 +94,7 @@ fn memory_is_bounded_and_what_was_forgotten_is_fetched_again() {
 fn a_server_that_is_overloaded_for_a_while_is_asked_again() {
     let server = Server::start();
     let film = film(&server, pattern(LENGTH), limits());
-    server.faults.errs.store(5, Ordering::SeqCst);
+    server.faults.refusals.store(5, Ordering::SeqCst);
     let mut source = reader(&film);
     assert!(read(&mut source, 0, LENGTH).unwrap() == pattern(LENGTH));
     assert_eq!(server.asked().gets, BLOCKS + 5);
@@ -133,7 +133,7 @@ fn who_waits_when_the_program_ends_is_told() {
     let server = Server::start();
     let requests = Runtime::new().unwrap();
     server.put("film.mkv", pattern(LENGTH));
-    let sources = server.sources_on(&requests, limits());
+    let sources = server.sources_on(requests.handle().clone(), limits());
     let film = segue_worker::Film::open("s3://films/film.mkv", &sources).unwrap();
     server.stall(true);
     let mut source = reader(&film);

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use segue_hls::keys;
 use segue_model::{Job, Packaging, Span};
+use segue_s3_lab::{BUCKET, Server};
 use segue_store::{Created, Kind, Location, S3Settings, Store};
 
 use crate::sample;
-use crate::server::{BUCKET, Server};
+use crate::settings;
 
 /// A store, and what it lives on.
 struct Kept {
@@ -19,11 +20,11 @@ async fn stores() -> [Kept; 2] {
     let (directory, other) = (folder(), folder());
     let path = Location::Directory(directory.path().join("new/folder"));
     let files = Store::open(&path, &S3Settings::default()).await.expect("a directory");
-    let server = Server::start().await;
+    let server = Server::start();
     let bucket: Location = format!("s3://{BUCKET}/under/this").parse().expect("a location");
-    let s3 = Store::open(&bucket, &server.settings()).await.expect("a bucket");
+    let s3 = Store::open(&bucket, &settings(&server)).await.expect("a bucket");
     [
-        Kept { store: files, _directory: directory, _server: Server::start().await },
+        Kept { store: files, _directory: directory, _server: Server::start() },
         Kept { store: s3, _directory: other, _server: server },
     ]
 }

@@ -4,4 +4,11 @@ mod keeps;
 mod refuses;
 #[path = "../../../hls/tests/sample/mod.rs"]
 mod sample;
-mod server;
+
+use segue_s3_lab::Server;
+use segue_store::S3Settings;
+
+/// How a test's server is reached.
+fn settings(server: &Server) -> S3Settings {
+    S3Settings::of(server.variables())
+}

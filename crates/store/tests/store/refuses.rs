@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use bytes::Bytes;
 use segue_model::{Hash, JobId};
+use segue_s3_lab::{BUCKET, Server};
 use segue_store::{Created, Kind, Location, S3Settings, Store, StoreError};
 
-use crate::server::{BUCKET, Server};
+use crate::settings;
 
 fn bucket(name: &str) -> Location {
     format!("s3://{name}").parse().expect("a location")
@@ -21,8 +22,9 @@ fn assert_says(error: &StoreError, kind: Kind, words: &[&str]) {
 
 #[tokio::test]
 async fn wrong_credentials_are_refused_with_the_names_of_the_variables() {
-    let server = Server::start().await;
-    for settings in [server.settings_as("someone", "else"), server.settings_as("nobody", "x")] {
+    let server = Server::start();
+    for (key, secret) in [("someone", "else"), ("nobody", "x")] {
+        let settings = S3Settings::of(server.variables_as(key, secret));
         let error = Store::open(&bucket(BUCKET), &settings).await.expect_err("refused");
         assert_says(&error, Kind::Refused, &["s3://films", "AWS_ACCESS_KEY_ID"]);
     }
@@ -30,24 +32,24 @@ async fn wrong_credentials_are_refused_with_the_names_of_the_variables() {
 
 #[tokio::test]
 async fn a_bucket_that_is_not_there_is_named() {
-    let server = Server::start().await;
-    let error = Store::open(&bucket("books"), &server.settings()).await.expect_err("refused");
+    let server = Server::start();
+    let error = Store::open(&bucket("books"), &settings(&server)).await.expect_err("refused");
     assert_says(&error, Kind::Missing, &["s3://books", "make the bucket"]);
 }
 
 #[tokio::test]
 async fn clocks_that_differ_are_named_as_the_cause() {
-    let server = Server::start().await;
+    let server = Server::start();
     server.faults.clock.store(true, SeqCst);
-    let error = Store::open(&bucket(BUCKET), &server.settings()).await.expect_err("refused");
+    let error = Store::open(&bucket(BUCKET), &settings(&server)).await.expect_err("refused");
     assert_says(&error, Kind::Refused, &["clocks", "NTP"]);
 }
 
 #[tokio::test]
 async fn a_server_that_replaces_objects_is_refused_with_what_to_do() {
-    let server = Server::start().await;
+    let server = Server::start();
     server.faults.replaces.store(true, SeqCst);
-    let error = Store::open(&bucket(BUCKET), &server.settings()).await.expect_err("refused");
+    let error = Store::open(&bucket(BUCKET), &settings(&server)).await.expect_err("refused");
     assert_says(&error, Kind::Unsupported, &["replaces", "If-None-Match", "MinIO"]);
 }
 
@@ -69,13 +71,13 @@ async fn a_server_that_is_not_there_is_unavailable() {
 
 #[tokio::test]
 async fn trouble_that_passes_is_unavailable_and_then_it_goes_on() {
-    let server = Server::start().await;
-    let store = Store::open(&bucket(BUCKET), &server.settings()).await.expect("a store");
+    let server = Server::start();
+    let store = Store::open(&bucket(BUCKET), &settings(&server)).await.expect("a store");
     let job = JobId(Hash::of(b"film"));
-    server.faults.errs.store(true, SeqCst);
+    server.refuse(true);
     let refused = store.create(job, "720p/00000.ts", Bytes::from_static(b"x")).await;
     assert_says(&refused.expect_err("unavailable"), Kind::Unavailable, &["720p/00000.ts"]);
-    server.faults.errs.store(false, SeqCst);
+    server.refuse(false);
     server.stall(true);
     let task = tokio::spawn({
         let store = store.clone();
