@@ -13,6 +13,7 @@ use tracing::info;
 use tracing_subscriber::EnvFilter;
 
 use crate::error::Error;
+use crate::retention::Keep;
 use crate::serve::{Scheduler, Settings};
 
 /// Takes jobs and gives their spans to workers.
@@ -33,6 +34,10 @@ pub struct Arguments {
     /// workers' --store has to be the same. S3 is set up by the usual AWS_* variables.
     #[arg(long, value_name = "URL", env = "SEGUE_STORE")]
     pub store: String,
+    /// Most that the store may hold, such as 500G or 2T: beyond it whole jobs are removed that nobody
+    /// wants, those first that were wanted longest ago [default: no limit]
+    #[arg(long, value_name = "SIZE", env = "SEGUE_KEEP", value_parser = size)]
+    pub keep: Option<u64>,
     /// Listen also where other machines can reach it. There is neither TLS nor authentication yet:
     /// whoever reaches it may read every film that its workers can.
     #[arg(long, env = "SEGUE_INSECURE")]
@@ -46,7 +51,8 @@ impl Arguments {
             return Err(Error::Exposed(self.listen));
         }
         let store: Location = self.store.parse()?;
-        Ok(Settings::new(self.ledger.clone(), store))
+        let keep = self.keep.map(Keep::bytes);
+        Ok(Settings { keep, ..Settings::new(self.ledger.clone(), store) })
     }
 }
 
@@ -100,4 +106,38 @@ fn log_to_stderr() {
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // If the program that embeds us logs already, that does.
     let _ = subscriber.with_ansi(terminal).with_target(false).try_init();
+}
+
+/// Bytes, from a number and what it counts: decimal, as disks are sold.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("'{text}' is no size: write 500G, 2T or a number of bytes");
+    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        None => (text, 1),
+        Some(at) => {
+            let unit = match &text[at..] {
+                "k" | "K" => 1_000,
+                "M" => 1_000_000,
+                "G" => 1_000_000_000,
+                "T" => 1_000_000_000_000,
+                _ => return Err(wrong()),
+            };
+            (&text[..at], unit)
+        }
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_read_as_they_are_sold() {
+        assert_eq!(size("2T"), Ok(2_000_000_000_000));
+        assert_eq!(size("17"), Ok(17));
+        for wrong in ["", "G", "1.5G", "-1", "5X", "99999999999T"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -53,6 +53,8 @@ fn describe() {
     describe_gauge!("segue_workers_suspected", "Workers that are silent");
     describe_gauge!("segue_workers_draining", "Workers that are to be empty or want to leave");
     describe_gauge!("segue_devices_quarantined", "Devices that failed too often");
+    describe_gauge!("segue_store_bytes", "Bytes in the store, when that was last looked at");
+    describe_counter!("segue_jobs_removed_total", "Jobs that were removed to make room");
     describe_gauge!("segue_jobs", "Jobs that are known");
     describe_gauge!("segue_claims", "Claims on jobs, viewers among them");
     describe_gauge!("segue_viewers_waiting", "Viewers that wait for a device");
@@ -104,6 +106,11 @@ pub fn fenced(reason: &'static str) {
 /// Counts a submit, by the gRPC code of its answer.
 pub fn submitted(outcome: &'static str) {
     counter!("segue_submits_total", "outcome" => outcome).increment(1);
+}
+
+/// Notes how much the store holds.
+pub fn store_held(bytes: u64) {
+    gauge!("segue_store_bytes").set(bytes as f64);
 }
 
 /// Takes the time of a transaction.

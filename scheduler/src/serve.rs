@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::leader::{Leader, Means};
 use crate::ledger::{Ledger, Remembered};
+use crate::retention::{Keep, Retention};
 use crate::service::Services;
 use crate::{meters, web};
 
@@ -45,12 +46,15 @@ pub struct Settings {
     pub s3: S3Settings,
     /// How patient the planner is.
     pub policy: Policy,
+    /// How much the store may hold; none: whatever comes.
+    pub keep: Option<Keep>,
 }
 
 impl Settings {
     /// The usual ones.
     pub fn new(ledger: PathBuf, store: Location) -> Settings {
-        Settings { ledger, store, s3: S3Settings::from_env(), policy: Policy::default() }
+        let (s3, policy) = (S3Settings::from_env(), Policy::default());
+        Settings { ledger, store, s3, policy, keep: None }
     }
 }
 
@@ -58,6 +62,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct Scheduler {
     policy: Policy,
+    keep: Option<Keep>,
     store: Store,
     identity: String,
     ledger: Ledger,
@@ -77,7 +82,7 @@ pub async fn serve(
 impl Scheduler {
     /// Opens ledger and store. From then on no other scheduler can use that ledger.
     pub async fn open(settings: Settings) -> Result<Scheduler, Error> {
-        let Settings { ledger: path, store, s3, policy } = settings;
+        let Settings { ledger: path, store, s3, policy, keep } = settings;
         meters::install();
         let (ledger, remembered, writer) = Ledger::open(&path).await?;
         let store = Store::open(&store, &s3).await?;
@@ -96,12 +101,12 @@ impl Scheduler {
                 });
             }
         }
-        Ok(Scheduler { policy, store, identity, ledger, remembered, writer })
+        Ok(Scheduler { policy, keep, store, identity, ledger, remembered, writer })
     }
 
     /// Serves until `stop`, or until another scheduler led later.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), Error> {
-        let Scheduler { policy, store, identity, ledger, remembered, writer } = self;
+        let Scheduler { policy, keep, store, identity, ledger, mut remembered, writer } = self;
         let (tasks, serving, leading) =
             (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let means = Means {
@@ -111,7 +116,13 @@ impl Scheduler {
             ledger: ledger.clone(),
             tasks: tasks.clone(),
         };
+        let wanted = std::mem::take(&mut remembered.wanted).into_iter().collect();
         let (leader, mut led) = Leader::start(means, remembered, leading.clone());
+        if let Some(keep) = keep {
+            let (store, ledger, leader) = (store.clone(), ledger.clone(), leader.clone());
+            let retention = Retention { keep, store, ledger, leader, wanted };
+            tasks.spawn(retention.run(serving.clone()));
+        }
         let services =
             Services::new(leader.clone(), store, ledger, identity, tasks.clone(), serving.clone());
         let mut served = tokio::spawn(listen(services, leader, listener, serving.clone()));

@@ -18,6 +18,8 @@ pub struct JobUsage {
     pub bytes: u64,
     /// Whether its description is among them; without it, it is the rest of a removal.
     pub described: bool,
+    /// When the latest of them was written; milliseconds since 1970.
+    pub written_unix_ms: u64,
 }
 
 impl Store {
@@ -35,6 +37,8 @@ impl Store {
             let job = usage.entry(id).or_default();
             job.objects += 1;
             job.bytes += object.size;
+            let written = object.last_modified.timestamp_millis().max(0) as u64;
+            job.written_unix_ms = job.written_unix_ms.max(written);
             job.described |= parts.next().is_some_and(|part| part.as_ref() == JOB);
         }
         Ok(usage)

@@ -67,9 +67,13 @@ impl Entry {
     }
 
     fn is_needed(&self) -> bool {
+        self.is_wanted() || self.failed.is_some()
+    }
+
+    /// Whether what is in the store of it has to stay there.
+    pub fn is_wanted(&self) -> bool {
         self.planned
             || self.reading != Reading::No
-            || self.failed.is_some()
             || !self.claims.is_empty()
             || self.listing == Listing::UnderWay
     }
@@ -92,7 +96,8 @@ impl Owner {
 
     /// Has a job read that somebody needs now.
     pub(super) fn load_soon(&mut self, job: JobId) {
-        if self.absent.get(&job).is_some_and(|at| self.now.since(*at) < ABSENT) {
+        let absent = self.absent.get(&job).is_some_and(|at| self.now.since(*at) < ABSENT);
+        if absent || self.going.contains(job) {
             return self.nobody_has(job);
         }
         if !self.jobs.contains_key(&job) {
@@ -125,6 +130,7 @@ impl Owner {
             entry.listing = Listing::Done;
         }
         self.absent.remove(&job);
+        self.going.arrived(job);
         self.plan(Event::Job(facts));
         if news {
             self.claim_again(job);

@@ -13,6 +13,7 @@
 mod claims;
 mod decisions;
 mod errands;
+mod going;
 mod jobs;
 mod owner;
 mod questions;
@@ -137,6 +138,9 @@ enum Command {
     Broken { worker: WorkerId, connection: u64 },
     Describe { source: String, answer: Answer<Result<Arc<Found>, NotDescribed>> },
     Knows { job: JobId, answer: Answer<bool> },
+    Needed { answer: Answer<Vec<JobId>> },
+    LetGo { job: JobId, answer: Answer<bool> },
+    Gone { job: JobId },
     Loaded { loaded: Box<Loaded>, answer: Option<Answer<()>> },
     NotLoaded { job: JobId },
     Listed { job: JobId },
@@ -225,9 +229,25 @@ impl Leader {
         self.ask(|answer| Command::Describe { source, answer }).await
     }
 
-    /// Whether a job is planned with now.
+    /// Whether a job is planned with now. One that is being removed is waited for; one that is not
+    /// planned with is not removed for a minute, so that it can be told.
     pub async fn knows(&self, job: JobId) -> Result<bool, Ended> {
         self.ask(|answer| Command::Knows { job, answer }).await
+    }
+
+    /// Jobs that are needed now.
+    pub async fn needed(&self) -> Result<Vec<JobId>, Ended> {
+        self.ask(|answer| Command::Needed { answer }).await
+    }
+
+    /// Whether a job may be removed. Until it is [`Leader::gone`] nobody gets it.
+    pub async fn let_go(&self, job: JobId) -> Result<bool, Ended> {
+        self.ask(|answer| Command::LetGo { job, answer }).await
+    }
+
+    /// A job was removed, or could not be.
+    pub async fn gone(&self, job: JobId) -> Result<(), Ended> {
+        self.tell(Command::Gone { job }).await
     }
 
     /// Tells a job.

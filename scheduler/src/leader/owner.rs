@@ -13,6 +13,7 @@ use tracing::info;
 
 use super::claims::Wanted;
 use super::errands::Errands;
+use super::going::Going;
 use super::jobs::Entry;
 use super::questions::Questions;
 use super::viewers::ViewerStream;
@@ -48,6 +49,7 @@ pub(super) struct Owner {
     pub failures: VecDeque<JobId>,
     /// Jobs that the store did not have a moment ago.
     pub absent: HashMap<JobId, Moment>,
+    pub going: Going,
     pub questions: Questions,
     /// Jobs that something happened to in this step.
     pub dirty: BTreeSet<JobId>,
@@ -71,7 +73,7 @@ impl Owner {
         stop: CancellationToken,
     ) -> Owner {
         let Means { clock, policy, store, ledger, tasks } = means;
-        let Remembered { term, store: _, claims, failures } = remembered;
+        let Remembered { term, store: _, claims, failures, wanted: _ } = remembered;
         let now = clock.now();
         let mut owner = Owner {
             clock,
@@ -89,6 +91,7 @@ impl Owner {
             viewers: HashMap::new(),
             failures: VecDeque::new(),
             absent: HashMap::new(),
+            going: Going::default(),
             questions: Questions::default(),
             dirty: BTreeSet::new(),
             untold: BTreeSet::new(),
@@ -142,7 +145,16 @@ impl Owner {
             Command::Describe { source, answer } => {
                 self.questions.ask(self.now, source, answer);
             }
-            Command::Knows { job, answer } => reply(answer, self.knows(job)),
+            Command::Knows { job, answer } => self.asked_for(job, answer),
+            Command::Needed { answer } => {
+                let needed = self.needed();
+                reply(answer, needed);
+            }
+            Command::LetGo { job, answer } => {
+                let free = self.let_go(job);
+                reply(answer, free);
+            }
+            Command::Gone { job } => self.gone(job),
             Command::Loaded { loaded, answer } => {
                 self.learn(*loaded);
                 if let Some(answer) = answer {
@@ -260,7 +272,7 @@ impl Owner {
 }
 
 /// Nobody may be left to hear it: whoever asked went away.
-fn reply<T>(answer: Answer<T>, value: T) {
+pub(super) fn reply<T>(answer: Answer<T>, value: T) {
     let _ = answer.send(value);
 }
 

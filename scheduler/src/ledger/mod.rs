@@ -1,4 +1,5 @@
-//! The durable record of who leads and of what was promised: terms, batch claims, and why jobs failed.
+//! The durable record of who leads and of what was promised: terms, batch claims,
+//! why jobs failed, and when they were wanted last.
 //! One SQLite file, held by one process for as long as it runs, and written by one task.
 //!
 //! Not in it: workers, spans, playheads and viewers (they are told again), and what is published (the
@@ -53,6 +54,8 @@ pub struct Remembered {
     pub claims: Vec<(BatchClaim, Written)>,
     /// Jobs that failed, and why; the latest last.
     pub failures: Vec<(JobId, Failed)>,
+    /// When jobs were wanted last; milliseconds since 1970.
+    pub wanted: Vec<(JobId, u64)>,
 }
 
 /// It could not be written. What was asked did not happen.
@@ -111,6 +114,16 @@ impl Ledger {
     /// Terms that are begun from now on are later than `term`.
     pub async fn outlive(&self, term: Term) -> Result<(), LedgerError> {
         self.ask(Write::Outlive(term)).await.map(|_| ())
+    }
+
+    /// Remembers that jobs are wanted at a time; milliseconds since 1970.
+    pub async fn wanted(&self, jobs: Vec<JobId>, at_unix_ms: u64) -> Result<(), LedgerError> {
+        self.ask(Write::Wanted { jobs, at_unix_ms }).await.map(|_| ())
+    }
+
+    /// Forgets when a job was wanted.
+    pub async fn unwanted(&self, job: JobId) -> Result<(), LedgerError> {
+        self.ask(Write::Unwanted(job)).await.map(|_| ())
     }
 
     /// Remembers which store its jobs are in.

@@ -43,6 +43,10 @@ const TABLES: &str = "
         job BLOB NOT NULL UNIQUE,
         failed TEXT NOT NULL
     ) STRICT;
+    CREATE TABLE wanted (
+        job BLOB NOT NULL PRIMARY KEY,
+        at_unix_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// Why a ledger cannot be used. Each says what to do.
@@ -130,7 +134,8 @@ async fn try_open(path: &Path) -> Result<(SqliteConnection, Remembered), OpenErr
     let (term, store) = begin_term(&mut connection).await.map_err(wrong)?;
     let claims = read_claims(&mut connection).await.map_err(wrong)?;
     let failures = read_failures(&mut connection).await.map_err(wrong)?;
-    Ok((connection, Remembered { term, store, claims, failures }))
+    let wanted = read_wanted(&mut connection).await.map_err(wrong)?;
+    Ok((connection, Remembered { term, store, claims, failures, wanted }))
 }
 
 async fn prepare(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
@@ -199,6 +204,13 @@ async fn read_failures(connection: &mut SqliteConnection) -> sqlx::Result<Vec<(J
         Ok((job_id(row.try_get(0)?)?, failed.map_err(|e| sqlx::Error::Decode(e.into()))?))
     };
     rows.iter().map(failure).collect()
+}
+
+async fn read_wanted(connection: &mut SqliteConnection) -> sqlx::Result<Vec<(JobId, u64)>> {
+    let rows = sqlx::query("SELECT job, at_unix_ms FROM wanted").fetch_all(connection).await?;
+    let wanted =
+        |row: &SqliteRow| Ok((job_id(row.try_get(0)?)?, row.try_get::<i64, _>(1)?.max(0) as u64));
+    rows.iter().map(wanted).collect()
 }
 
 fn job_id(bytes: &[u8]) -> sqlx::Result<JobId> {

@@ -35,6 +35,8 @@ pub(super) enum Write {
     Pardon(JobId),
     Outlive(Term),
     Store(String),
+    Wanted { jobs: Vec<JobId>, at_unix_ms: u64 },
+    Unwanted(JobId),
 }
 
 /// Owns the connection.
@@ -169,6 +171,15 @@ fn queries(write: Write, number: u64) -> Vec<Query> {
         Write::Store(store) => {
             let text = "UPDATE leadership SET store = $1 WHERE one = 1";
             vec![sqlx::query(text).bind(store)]
+        }
+        Write::Wanted { jobs, at_unix_ms } => {
+            let text = "INSERT INTO wanted (job, at_unix_ms) VALUES ($1, $2) \
+                ON CONFLICT (job) DO UPDATE SET at_unix_ms = excluded.at_unix_ms";
+            let one = |job: JobId| sqlx::query(text).bind(job.0.0.to_vec()).bind(at_unix_ms as i64);
+            jobs.into_iter().map(one).collect()
+        }
+        Write::Unwanted(job) => {
+            vec![sqlx::query("DELETE FROM wanted WHERE job = $1").bind(job.0.0.to_vec())]
         }
         Write::Outlive(term) => {
             let text = "UPDATE leadership SET term = max(term, $1) WHERE one = 1";

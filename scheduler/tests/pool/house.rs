@@ -39,13 +39,26 @@ impl House {
         House::start_at(folder, "127.0.0.1:0").await
     }
 
+    /// With other settings than the usual ones.
+    pub async fn start_with(change: impl FnOnce(&mut Settings)) -> House {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = settings(&folder);
+        change(&mut settings);
+        House::start_as(folder, "127.0.0.1:0", settings).await
+    }
+
     async fn start_at(folder: TempDir, address: &str) -> House {
-        let scheduler = Scheduler::open(settings(&folder)).await.expect("a scheduler");
+        let settings = settings(&folder);
+        House::start_as(folder, address, settings).await
+    }
+
+    async fn start_as(folder: TempDir, address: &str, settings: Settings) -> House {
+        let store = settings.store.clone();
+        let scheduler = Scheduler::open(settings).await.expect("a scheduler");
         let listener = TcpListener::bind(address).await.expect("an address");
         let address = listener.local_addr().expect("an address").to_string();
         let stop = CancellationToken::new();
         let task = tokio::spawn(scheduler.serve(listener, stop.clone()));
-        let store = settings(&folder).store;
         let store = Store::open(&store, &S3Settings::default()).await.expect("a store");
         House { folder, address, store, stop, task }
     }

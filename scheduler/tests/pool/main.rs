@@ -7,6 +7,7 @@ mod house;
 mod joining;
 mod looking;
 mod making;
+mod removing;
 mod restarting;
 mod viewing;
 mod worker;

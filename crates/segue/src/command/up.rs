@@ -33,6 +33,10 @@ pub struct Arguments {
     /// Listen beyond this machine, without encryption or passwords
     #[arg(long)]
     insecure: bool,
+    /// Most that the store may hold, such as 500G: beyond it jobs go that nobody wants [default: no
+    /// limit]
+    #[arg(long, value_name = "SIZE", env = "SEGUE_KEEP")]
+    keep: Option<String>,
     /// How many workers [default: 2, or one per 8 cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: Option<u32>,
@@ -54,6 +58,7 @@ pub fn run(arguments: Arguments) -> Result<(), Ending> {
         store: arguments.store,
         listen: arguments.listen,
         insecure: arguments.insecure,
+        keep: arguments.keep,
         workers,
         cores: arguments.cores.unwrap_or(available.div_ceil(workers)),
     })

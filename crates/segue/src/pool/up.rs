@@ -34,6 +34,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Whether it may do so beyond this machine.
     pub insecure: bool,
+    /// How much the store may hold.
+    pub keep: Option<String>,
     /// How many.
     pub workers: u32,
     /// Cores for each.
@@ -122,6 +124,9 @@ fn scheduler_role(settings: &Settings) -> Role {
         format!("--ledger={}", settings.data.join("ledger.db").display()),
         format!("--store={}", store(settings)),
     ];
+    if let Some(keep) = &settings.keep {
+        arguments.push(format!("--keep={keep}"));
+    }
     if settings.insecure {
         arguments.push("--insecure".to_owned());
     }
@@ -159,7 +164,9 @@ fn welcome(settings: &Settings, address: &str) {
     let workers = counted(settings.workers.into(), "worker");
     to_stdout(&format!("Segue is up at {url} with {workers}; data in {}", settings.data.display()));
     to_stdout(&format!("make something:  segue transcode film.mkv --scheduler {url}"));
-    to_stdout(&format!("see it happen:   segue workers --scheduler {url}; segue jobs --scheduler {url}"));
+    to_stdout(&format!(
+        "see it happen:   segue workers --scheduler {url}; segue jobs --scheduler {url}"
+    ));
     to_stdout("end it:          Ctrl-C; what is not finished goes on when it is up again");
 }
 
@@ -222,7 +229,11 @@ fn start(role: &Role, news: &mpsc::Sender<News>) -> std::io::Result<Child> {
 
 /// Shows what a process says, with its name before it. The first line of its standard output says
 /// that it is ready.
-async fn pass_on(name: String, from: impl AsyncRead + Unpin, mut ready: Option<mpsc::Sender<News>>) {
+async fn pass_on(
+    name: String,
+    from: impl AsyncRead + Unpin,
+    mut ready: Option<mpsc::Sender<News>>,
+) {
     let mut lines = BufReader::new(from).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         match ready.take() {

@@ -164,8 +164,7 @@ impl Pool {
         let port = free.local_addr().unwrap().port();
         drop(free);
         let scheduler = None;
-        let mut pool =
-            Pool { scratch, store, environment, port, scheduler, workers: Vec::new() };
+        let mut pool = Pool { scratch, store, environment, port, scheduler, workers: Vec::new() };
         pool.start_scheduler();
         for number in 0..workers {
             pool.workers.push(None);
