@@ -39,6 +39,11 @@ const JOBS: usize = 16;
 /// Processes that are kept after their span.
 const IDLE: usize = 2;
 
+/// From one sign of life of a process to the next.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+/// A segment in so many milliseconds needs no excuse.
+const GUESS_MIN: u32 = 3_000;
+
 /// What all spans of a worker share.
 pub struct Shop {
     /// Starts processes.
@@ -162,7 +167,16 @@ pub fn start(
     let lead = move || {
         let lease = order.lease;
         let led = catch_unwind(AssertUnwindSafe(|| {
-            let mut lead = Lead { shop: &shop, order, control: &control, released, usage: None };
+            let mut lead = Lead {
+                shop: &shop,
+                order,
+                control: &control,
+                released,
+                usage: None,
+                told_at: None,
+                guess: 0,
+                measured: false,
+            };
             lead.run()
         }));
         let stop = led.unwrap_or_else(|_| {
@@ -185,6 +199,12 @@ struct Lead<'a> {
     control: &'a Control,
     released: CancellationToken,
     usage: Option<Usage>,
+    /// When it was said last that the process lives.
+    told_at: Option<Instant>,
+    /// Milliseconds for a segment, as far as its first pictures tell.
+    guess: u32,
+    /// Whether a segment was measured.
+    measured: bool,
 }
 
 impl Lead<'_> {
@@ -297,7 +317,10 @@ impl Lead<'_> {
         event: SpanEvent,
     ) -> Result<(), Stop> {
         match event {
-            SpanEvent::Progress(_) => Ok(()),
+            SpanEvent::Progress(progress) => {
+                self.gets_on(order, progress.frames);
+                Ok(())
+            }
             SpanEvent::Init { rendition, bytes } if order.renditions.contains(&rendition) => {
                 parcel.note_init(rendition, bytes.into());
                 Ok(())
@@ -316,6 +339,28 @@ impl Lead<'_> {
                 let message = "a span process made what it was not asked for".to_owned();
                 Err(Stop::Ended(failed(FailureClass::Worker, message)))
             }
+        }
+    }
+
+    /// Says now and then that a process lives, and how slow it seems before it has made anything.
+    fn gets_on(&mut self, order: &SpanOrder, frames: u64) {
+        if self.told_at.is_some_and(|at| at.elapsed() < SIGN_OF_LIFE) {
+            return;
+        }
+        self.told_at = Some(Instant::now());
+        let lease = self.order.lease;
+        self.shop.report(Event::Progress { lease });
+        let (Some(usage), false) = (&self.usage, self.measured) else { return };
+        let Some(video) = order.job.facts.video.as_ref().filter(|_| frames > 0) else { return };
+        let timeline = &order.job.timeline;
+        let length = timeline.start_of(order.span.first + 1) - timeline.start_of(order.span.first);
+        let pictures = (length * video.frame_rate.nominal()).as_secs_f64();
+        let worked_ms = usage.spent().worked.as_secs_f64() * 1000.0;
+        let pace_ms = (worked_ms * pictures / frames as f64) as u32;
+        if pace_ms > self.guess.max(GUESS_MIN) / 2 * 3 {
+            self.guess = pace_ms;
+            let measured = Measured { segments: 0, pace_ms, effort: Resources::default() };
+            self.shop.report(Event::Measured { lease, measured });
         }
     }
 
@@ -365,6 +410,7 @@ impl Lead<'_> {
         };
         let pace_ms = (spent.worked.as_millis() / u128::from(segments)) as u32;
         let measured = Measured { segments, pace_ms, effort };
+        self.measured = true;
         self.shop.report(Event::Measured { lease: self.order.lease, measured });
     }
 }

@@ -3,8 +3,8 @@
 use segue_dispatch::session::{Action, Event, Patience};
 use segue_dispatch::{Moment, Session};
 use segue_model::pool::{
-    Answer, Capabilities, Desired, DeviceCapabilities, EncoderFamily, LeaseId, Order, Renditions,
-    Resources, SpanEnd, Term, WorkerId,
+    Answer, Capabilities, Desired, DeviceCapabilities, EncoderFamily, LeaseId, Measured, Order,
+    Renditions, Resources, SpanEnd, Term, WorkerId,
 };
 use segue_model::{Hash, JobId, SegmentId, Span};
 
@@ -171,4 +171,41 @@ fn an_upload_that_succeeds_after_it_was_given_up_keeps_no_worker() {
     worker.tell(1_400, Event::Drain);
     let at = worker.session.deadline().expect("it waits to be heard");
     assert!(worker.tell(at.0, Event::Tick).contains(&Action::Leave));
+}
+
+/// The answers that keep a lease alive meanwhile.
+fn renewed(worker: &mut Worker, now: u64) -> Vec<Action> {
+    let mut actions = worker.tell(now, Event::Tick);
+    actions.extend(worker.is_told(now, vec![order(false, 10)], false));
+    actions
+}
+
+#[test]
+fn a_process_that_gets_on_does_not_hang_however_slow_it_is() {
+    let mut worker = Worker::new();
+    worker.is_told(0, vec![order(false, 10)], false);
+    for second in 1..300 {
+        worker.tell(second * 1000, Event::Progress { lease: LEASE });
+        let actions = renewed(&mut worker, second * 1000 + 500);
+        assert!(!actions.contains(&Action::Stop(LEASE)), "after {second} s");
+    }
+    let stopped = (300..400)
+        .find(|second| renewed(&mut worker, second * 1000).contains(&Action::Stop(LEASE)));
+    assert_eq!(stopped, Some(359), "60 s after its last sign of life");
+}
+
+#[test]
+fn a_guess_of_the_pace_is_told_at_once_and_earns_patience() {
+    let mut worker = Worker::new();
+    worker.is_told(0, vec![order(false, 10)], false);
+    let measured = Measured { segments: 0, pace_ms: 20_000, effort: Resources::default() };
+    let actions = worker.tell(1000, Event::Measured { lease: LEASE, measured });
+    let told = actions.iter().any(|action| match action {
+        Action::Status(status) => status.spans[0].measured == Some(measured),
+        _ => false,
+    });
+    assert!(told, "{actions:?}");
+    let stopped =
+        (2..400).find(|second| renewed(&mut worker, second * 1000).contains(&Action::Stop(LEASE)));
+    assert_eq!(stopped, Some(160));
 }

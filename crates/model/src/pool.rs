@@ -196,7 +196,7 @@ pub struct SpanStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
-    /// Segments that were measured.
+    /// Segments that were measured; none yet: the pace is a guess from the pictures that are made.
     pub segments: u32,
     /// Milliseconds from one to the next.
     pub pace_ms: u32,

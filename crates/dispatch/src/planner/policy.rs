@@ -29,6 +29,8 @@ pub struct Policy {
     /// A lease without progress for so long, and for eight times its pace, is taken to hang. The
     /// worker's own watch is shorter.
     pub stall: Millis,
+    /// The same before its first segment: nobody may know yet how slow that work is.
+    pub stall_first: Millis,
     /// A lease of which nothing was stored for so long, though there is something to store, is taken
     /// away.
     pub storage: Millis,
@@ -64,6 +66,7 @@ impl Default for Policy {
             read_ahead: 30_000,
             chunk: 6_000,
             stall: 20_000,
+            stall_first: 90_000,
             storage: 120_000,
             resend: 300,
             remember: 600_000,

@@ -7,6 +7,9 @@ use segue_model::{JobId, Span};
 use super::job::Lease;
 use super::{Decision, Note, Planner};
 
+/// Nobody is that slow.
+const PACE_MAX: u64 = 3_600_000;
+
 impl Planner {
     /// Takes note of a sign of life. The worker, if it was one.
     pub(super) fn beat(&mut self, beat: Beat) -> Option<u32> {
@@ -126,6 +129,10 @@ impl Planner {
 
     fn note_ready(&mut self, at: u32, said: &SpanStatus) {
         let lease = &mut self.leases[at];
+        if let Some(guess) = said.measured.filter(|measured| measured.segments == 0) {
+            // From the pictures of a segment that is under way. It earns patience, and teaches nothing.
+            lease.pace = lease.pace.max(u64::from(guess.pace_ms).min(PACE_MAX));
+        }
         let before = lease.ready_through;
         let ready = said.ready_through.min(lease.span.end);
         if ready <= before {

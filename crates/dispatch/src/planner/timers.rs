@@ -128,6 +128,9 @@ impl Planner {
     }
 
     pub(super) fn stall_after(&self, lease: u32) -> Millis {
-        self.policy.stall.max(self.leases[lease].pace * 8)
+        let state = &self.leases[lease];
+        let is_first = state.ready_through == state.span.first;
+        let least = if is_first { self.policy.stall_first } else { self.policy.stall };
+        least.max(state.pace * 8)
     }
 }

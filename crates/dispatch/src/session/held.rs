@@ -40,6 +40,11 @@ impl Held {
         !self.is_running() && self.is_stored()
     }
 
+    /// Its process did something.
+    pub fn gets_on(&mut self, now: Moment) {
+        self.progress_at = now;
+    }
+
     /// Whether that is news.
     pub fn made(&mut self, now: Moment, segment: SegmentId) -> bool {
         let Some(row) = self.rows.get_mut(&segment.rendition) else { return false };
@@ -107,7 +112,11 @@ impl Held {
 
     fn hang_after(&self, patience: &Patience) -> Millis {
         match self.measured {
-            Some(measured) => patience.hang.max(Millis::from(measured.pace_ms) * 8),
+            Some(measured) => {
+                let least =
+                    if measured.segments == 0 { patience.hang_first } else { patience.hang };
+                least.max(Millis::from(measured.pace_ms) * 8)
+            }
             None => patience.hang_first,
         }
     }

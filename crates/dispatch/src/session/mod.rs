@@ -73,7 +73,12 @@ pub enum Event {
         /// Which.
         segment: SegmentId,
     },
-    /// What segments cost so far.
+    /// A process gets on, though no segment of it is ready.
+    Progress {
+        /// Under which lease.
+        lease: LeaseId,
+    },
+    /// What segments cost so far; before there are any, a guess at their pace.
     Measured {
         /// Under which lease.
         lease: LeaseId,
@@ -235,9 +240,15 @@ impl Session {
                 let now = self.now;
                 self.unsaid |= self.held.get_mut(&lease).is_some_and(|h| h.made(now, segment));
             }
+            Event::Progress { lease } => {
+                let now = self.now;
+                self.held.get_mut(&lease).into_iter().for_each(|held| held.gets_on(now));
+            }
             Event::Measured { lease, measured } => {
                 if let Some(held) = self.held.get_mut(&lease) {
                     held.measured = Some(measured);
+                    // What is measured of segments is said with them.
+                    self.unsaid |= measured.segments == 0;
                 }
             }
             Event::Published { lease, segment } => {

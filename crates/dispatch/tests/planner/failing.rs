@@ -2,7 +2,9 @@
 
 use segue_dispatch::planner::{Decision, Event, JobFacts};
 use segue_model::FailureClass;
-use segue_model::pool::{DeviceCapabilities, EncoderFamily, Order, SpanEnd, SpanStatus};
+use segue_model::pool::{
+    DeviceCapabilities, EncoderFamily, Measured, Order, Resources, SpanEnd, SpanStatus,
+};
 
 use crate::bench::{ALICE, BOB, Bench, SETTLED, failed, film, making, processor};
 
@@ -193,4 +195,25 @@ fn a_death_is_judged_once_however_often_the_stream_breaks() {
         bench.reconnects(now + 100, ALICE, vec![died.clone()]);
     }
     assert!(bench.planner.view().workers[0].devices[0].trusted);
+}
+
+#[test]
+fn slow_work_is_given_the_time_that_its_first_pictures_say_it_takes() {
+    let mut bench = Bench::new();
+    bench.job(0, 100);
+    bench.connect(0, ALICE);
+    bench.batch(SETTLED);
+    let order = bench.orders(ALICE)[0];
+    let mut said = making(order, 0);
+    // A segment in 100 s; it gets 800.
+    let pace_ms = 100_000;
+    said.measured = Some(Measured { segments: 0, pace_ms, effort: Resources::default() });
+    for second in 1..700 {
+        bench.says(SETTLED + second * 1000, ALICE, vec![said.clone()]);
+    }
+    assert_eq!(bench.orders(ALICE), [order]);
+    for second in 700..900 {
+        bench.says(SETTLED + second * 1000, ALICE, vec![said.clone()]);
+    }
+    assert_ne!(bench.orders(ALICE), [order]);
 }
