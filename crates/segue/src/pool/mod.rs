@@ -10,8 +10,8 @@ use std::future::Future;
 
 use clap::Args;
 use rustix::process::{Pid, Signal};
-use segue_api::{Client, ClientError};
 use segue_api::v1;
+use segue_api::{Client, ClientError};
 
 use crate::ending::Ending;
 
@@ -60,7 +60,9 @@ impl Scheduler {
 /// Runs what waits for the network or for children, on this thread.
 pub fn block_on<T>(future: impl Future<Output = Result<T, Ending>>) -> Result<T, Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Ending::Failed(format!("segue cannot start: {error}")))?.block_on(future)
+    runtime
+        .map_err(|error| Ending::Failed(format!("segue cannot start: {error}")))?
+        .block_on(future)
 }
 
 /// All jobs that a scheduler knows, or the first `most`.

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use segue_api::{Client, ClientError};
 use segue_api::v1::{self, JobState};
+use segue_api::{Client, ClientError};
 use segue_model::JobRequest;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -295,8 +295,8 @@ impl Screen {
     fn words(&self, info: &v1::JobInfo, progress: &v1::Progress) -> String {
         let made = progress.published - self.before.unwrap_or(0).min(progress.published);
         let elapsed = self.since.elapsed().as_secs_f64();
-        let film = info.duration_ms as f64 / 1000.0 * f64::from(made)
-            / f64::from(progress.total.max(1));
+        let film =
+            info.duration_ms as f64 / 1000.0 * f64::from(made) / f64::from(progress.total.max(1));
         let state = show::state_name(progress.state);
         if made == 0 || elapsed < 0.5 {
             return state.to_owned();

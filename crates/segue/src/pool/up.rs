@@ -159,7 +159,9 @@ fn welcome(settings: &Settings, address: &str) {
     let workers = counted(settings.workers.into(), "worker");
     to_stdout(&format!("Segue is up at {url} with {workers}; data in {}", settings.data.display()));
     to_stdout(&format!("make something:  segue transcode film.mkv --scheduler {url}"));
-    to_stdout(&format!("see it happen:   segue workers --scheduler {url}; segue jobs --scheduler {url}"));
+    to_stdout(&format!(
+        "see it happen:   segue workers --scheduler {url}; segue jobs --scheduler {url}"
+    ));
     to_stdout("end it:          Ctrl-C; what is not finished goes on when it is up again");
 }
 
@@ -222,7 +224,11 @@ fn start(role: &Role, news: &mpsc::Sender<News>) -> std::io::Result<Child> {
 
 /// Shows what a process says, with its name before it. The first line of its standard output says
 /// that it is ready.
-async fn pass_on(name: String, from: impl AsyncRead + Unpin, mut ready: Option<mpsc::Sender<News>>) {
+async fn pass_on(
+    name: String,
+    from: impl AsyncRead + Unpin,
+    mut ready: Option<mpsc::Sender<News>>,
+) {
     let mut lines = BufReader::new(from).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         match ready.take() {
