@@ -9,50 +9,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-use support::pool::{Pool, children_of, lives, until};
-use support::{Run, contents, film, names, run, segue, transcode};
+use support::draws::Draws;
+use support::media::{assert_same, media, undisturbed};
+use support::pool::{Pool, begun_spans, children_of, job_of, lives, until, until_published};
+use support::{Run, film, names, run, segue};
 use tempfile::tempdir;
-
-/// What one machine makes of the film, without a pool.
-fn undisturbed(arguments: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
-    let directory = tempdir().unwrap();
-    let out = directory.path().join("out");
-    Run::start(transcode(&film(), &out).args(arguments)).succeed();
-    media(&out)
-}
-
-/// Segments, init sections and playlists.
-fn media(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut all = contents(directory);
-    // A store's name for it, and a directory's.
-    all.remove(Path::new("job"));
-    all.remove(Path::new("job.json"));
-    all
-}
-
-fn assert_same(left: &BTreeMap<PathBuf, Vec<u8>>, right: &BTreeMap<PathBuf, Vec<u8>>) {
-    assert_eq!(left.keys().collect::<Vec<_>>(), right.keys().collect::<Vec<_>>());
-    let differing: Vec<_> =
-        left.iter().filter(|(name, bytes)| right[*name] != **bytes).map(|(name, _)| name).collect();
-    assert!(differing.is_empty(), "{differing:?} differ");
-}
-
-/// Waits until so many segments are in the store.
-fn until_published(run: &mut Run, count: u64) -> Value {
-    loop {
-        let event = run.next().expect("there is more to come");
-        assert_ne!(event["event"], "failed", "{event}");
-        if event["published"].as_u64().is_some_and(|published| published >= count) {
-            return event;
-        }
-    }
-}
-
-fn job_of(events: &[Value]) -> String {
-    let job = events.iter().find(|event| event["event"] == "job").expect("the job is told");
-    job["job"].as_str().unwrap().to_owned()
-}
 
 #[test]
 fn three_workers_make_what_one_process_makes_and_the_store_can_be_played() {
@@ -72,17 +33,6 @@ fn three_workers_make_what_one_process_makes_and_the_store_can_be_played() {
         let done = events.succeed().pop().unwrap();
         assert_eq!(done["made_now"], 0, "{done}");
         assert_same(&whole, &media(&copy));
-    }
-}
-
-/// Numbers that look drawn, the same for each seed.
-struct Draws(u64);
-
-impl Draws {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound
     }
 }
 
@@ -167,16 +117,6 @@ fn segments(directory: &Path) -> BTreeMap<PathBuf, u64> {
         Some((name, inode))
     };
     names(directory).into_iter().filter(is_segment).filter_map(inode).collect()
-}
-
-/// What workers say that they began: first segment, and the one after the last.
-fn begun_spans(said: &str) -> impl Iterator<Item = (u32, u32)> {
-    said.lines().filter(|line| line.contains("begun")).filter_map(|line| {
-        let (_, rest) = line.split_once("span=segment")?;
-        let numbers = rest.trim_start_matches('s').trim_start().split(' ').next()?;
-        let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
-        Some((first.parse().ok()?, last.parse::<u32>().ok()? + 1))
-    })
 }
 
 #[test]

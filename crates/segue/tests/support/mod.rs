@@ -4,6 +4,8 @@
 // Each test file uses its own part of this.
 #![allow(dead_code)]
 
+pub mod draws;
+pub mod media;
 pub mod pool;
 
 use std::collections::BTreeMap;

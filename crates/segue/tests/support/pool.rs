@@ -10,9 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{SEGMENTS, segue};
+use super::{Run, SEGMENTS, segue};
 
 /// Far longer than anything here takes.
 const LONG: Duration = Duration::from_secs(120);
@@ -234,4 +235,31 @@ impl Pool {
     pub fn job(&self, job: &str) -> PathBuf {
         Path::new(&self.store).join("jobs").join(job)
     }
+}
+
+/// Waits until so many segments are in the store.
+pub fn until_published(run: &mut Run, count: u64) -> Value {
+    loop {
+        let event = run.next().expect("there is more to come");
+        assert_ne!(event["event"], "failed", "{event}");
+        if event["published"].as_u64().is_some_and(|published| published >= count) {
+            return event;
+        }
+    }
+}
+
+/// The id of the job that a run is about.
+pub fn job_of(events: &[Value]) -> String {
+    let job = events.iter().find(|event| event["event"] == "job").expect("the job is told");
+    job["job"].as_str().unwrap().to_owned()
+}
+
+/// What workers say that they began: first segment, and the one after the last.
+pub fn begun_spans(said: &str) -> impl Iterator<Item = (u32, u32)> {
+    said.lines().filter(|line| line.contains("begun")).filter_map(|line| {
+        let (_, rest) = line.split_once("span=segment")?;
+        let numbers = rest.trim_start_matches('s').trim_start().split(' ').next()?;
+        let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+        Some((first.parse().ok()?, last.parse::<u32>().ok()? + 1))
+    })
 }
