@@ -45,6 +45,8 @@ impl Summary {
             duration_ms: self.duration_ms,
             progress: None,
             claims: Vec::new(),
+            damaged: 0,
+            short_by_ms: 0,
             playlist: String::new(),
         }
     }

@@ -16,7 +16,8 @@ use crate::devices::TrialError;
   AWS_ENDPOINT_URL=http://minio:9000 AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... \\
   segue-worker --scheduler http://10.0.0.1:7700 --store s3://segue
       the same with a bucket
-Ctrl-C or SIGTERM hands everything back: spans go on elsewhere, and nobody notices.")]
+Ctrl-C or SIGTERM hands everything back: spans go on elsewhere, and nobody notices.
+SEGUE_LOG=debug says more of what happens.")]
 pub struct Arguments {
     /// The scheduler: http://host:port
     #[arg(long, value_name = "URL", env = "SEGUE_SCHEDULER")]
@@ -44,7 +45,7 @@ pub struct Arguments {
     /// Cores to use [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub cores: Option<u32>,
-    /// Films to encode at once when nobody watches [default: one per 4 cores]
+    /// Spans to encode at once when nobody watches [default: one per 4 cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub spans: Option<u32>,
     /// Mebibytes of segments to hold that the store has not taken yet

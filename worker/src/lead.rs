@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use segue_dispatch::session::Event;
-use segue_media::span::{SpanEvent, SpanOrder};
+use segue_media::span::{SpanEvent, SpanOrder, SpanReport};
 use segue_model::pool::{Measured, Order, Resources, SpanEnd};
 use segue_model::{FailureClass, Job, JobId, SegmentId, Span, SpanFailure};
-use segue_store::Store;
+use segue_store::{Loss, Store};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -173,6 +173,8 @@ pub fn start(
                 control: &control,
                 released,
                 usage: None,
+                damaged: 0,
+                last: Vec::new(),
                 told_at: None,
                 guess: 0,
                 measured: false,
@@ -193,12 +195,23 @@ pub fn start(
     thread::Builder::new().name(format!("span {}", order.lease)).spawn(lead)
 }
 
+/// A segment, and what it lacks.
+struct Made {
+    id: SegmentId,
+    bytes: Bytes,
+    loss: Loss,
+}
+
 struct Lead<'a> {
     shop: &'a Arc<Shop>,
     order: Order,
     control: &'a Control,
     released: CancellationToken,
     usage: Option<Usage>,
+    /// What its decoders have complained about.
+    damaged: u64,
+    /// The film's last segments, until the process is done.
+    last: Vec<Made>,
     /// When it was said last that the process lives.
     told_at: Option<Instant>,
     /// Milliseconds for a segment, as far as its first pictures tell.
@@ -273,6 +286,8 @@ impl Lead<'_> {
             return Err(Stop::Told);
         }
         self.usage = Some(Usage::begin(process.pid()));
+        self.damaged = 0;
+        self.last.clear();
         let mut left = missing(&order);
         let mut refused = None;
         let made = process.make(descriptor.as_fd(), &order, &mut |event| match self
@@ -289,7 +304,7 @@ impl Lead<'_> {
             return Err(stop);
         }
         match made {
-            Ok(_) if left.is_empty() => Ok(()),
+            Ok(report) if left.is_empty() => self.give_last(&order, film, parcel, &report),
             Ok(_) => {
                 let message = format!("a span process left out {} segments", left.len());
                 Err(Stop::Ended(failed(FailureClass::Worker, message)))
@@ -325,21 +340,61 @@ impl Lead<'_> {
                 parcel.note_init(rendition, bytes.into());
                 Ok(())
             }
-            SpanEvent::Segment { id, bytes, .. } if left.remove(&id) => {
-                let held_up = Instant::now();
-                if !self.control.wait_for(id.index) {
-                    return Err(Stop::Told);
+            SpanEvent::Segment { id, bytes, damaged } if left.remove(&id) => {
+                let made = Made { id, bytes: bytes.into(), loss: self.lost(damaged) };
+                if id.index + 1 == order.job.timeline.segments() {
+                    // What is short of the film is told when all of it is made.
+                    self.last.push(made);
+                    return Ok(());
                 }
-                self.shelve(film, parcel, id, bytes.into())?;
-                let waited = held_up.elapsed();
-                self.measure(order, id, waited);
-                Ok(())
+                self.give(order, film, parcel, made)
             }
             SpanEvent::Init { .. } | SpanEvent::Segment { .. } => {
                 let message = "a span process made what it was not asked for".to_owned();
                 Err(Stop::Ended(failed(FailureClass::Worker, message)))
             }
         }
+    }
+
+    /// What was not lost before already.
+    fn lost(&mut self, damaged: u64) -> Loss {
+        let before = std::mem::replace(&mut self.damaged, damaged);
+        Loss { damaged: damaged.saturating_sub(before), short_by_ms: 0 }
+    }
+
+    /// The film's last segments, with what they lack.
+    fn give_last(
+        &mut self,
+        order: &SpanOrder,
+        film: &Film,
+        parcel: &Arc<Parcel>,
+        report: &SpanReport,
+    ) -> Result<(), Stop> {
+        let short_by_ms = report.short_by.map_or(0, |time| time.to_ticks(1000).max(0) as u64);
+        let rest = self.lost(report.damaged);
+        for made in std::mem::take(&mut self.last) {
+            let loss = made.loss.plus(rest).plus(Loss { damaged: 0, short_by_ms });
+            self.give(order, film, parcel, Made { loss, ..made })?;
+        }
+        Ok(())
+    }
+
+    /// Waits until it is wanted, and puts it where others find it.
+    fn give(
+        &mut self,
+        order: &SpanOrder,
+        film: &Film,
+        parcel: &Arc<Parcel>,
+        made: Made,
+    ) -> Result<(), Stop> {
+        let id = made.id;
+        let held_up = Instant::now();
+        if !self.control.wait_for(id.index) {
+            return Err(Stop::Told);
+        }
+        self.shelve(film, parcel, made)?;
+        self.measure(order, id, held_up.elapsed());
+        Ok(())
     }
 
     /// Says now and then that a process lives, and how slow it seems before it has made anything.
@@ -364,13 +419,8 @@ impl Lead<'_> {
         }
     }
 
-    fn shelve(
-        &self,
-        film: &Film,
-        parcel: &Arc<Parcel>,
-        id: SegmentId,
-        bytes: Bytes,
-    ) -> Result<(), Stop> {
+    fn shelve(&self, film: &Film, parcel: &Arc<Parcel>, made: Made) -> Result<(), Stop> {
+        let Made { id, bytes, loss } = made;
         // Before anything made from it is shown to anybody.
         if !film.is_unchanged() {
             return Err(Stop::Ended(changed(film)));
@@ -386,7 +436,7 @@ impl Lead<'_> {
         shop.shelf.put(label, bytes.clone(), room.ok_or(Stop::Told)?);
         shop.report(Event::Ready { lease: self.order.lease, segment: id });
         let (uploads, parcel) = (shop.uploads.clone(), parcel.clone());
-        shop.runtime.spawn(async move { uploads.store(parcel, id, bytes).await });
+        shop.runtime.spawn(async move { uploads.store(parcel, id, bytes, loss).await });
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use segue_dispatch::session::Event;
 use segue_hls::keys;
 use segue_model::pool::{LeaseId, SpanEnd};
 use segue_model::{FailureClass, Job, SegmentId, SpanFailure};
-use segue_store::{Created, Store, StoreError};
+use segue_store::{Created, Loss, Store, StoreError};
 use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -87,10 +87,10 @@ impl Uploads {
     }
 
     /// Stores a segment that is on the shelf, and takes it off.
-    pub async fn store(&self, parcel: Arc<Parcel>, segment: SegmentId, bytes: Bytes) {
+    pub async fn store(&self, parcel: Arc<Parcel>, segment: SegmentId, bytes: Bytes, loss: Loss) {
         let label =
             Label { job: parcel.job.id, rendition: segment.rendition, index: Some(segment.index) };
-        match self.insist(&parcel, segment, &bytes).await {
+        match self.insist(&parcel, segment, &bytes, loss).await {
             Some(Ok(())) => {
                 self.shelf.stored(label);
                 self.report(Event::Published { lease: parcel.lease, segment }).await;
@@ -114,10 +114,11 @@ impl Uploads {
         parcel: &Parcel,
         segment: SegmentId,
         bytes: &Bytes,
+        loss: Loss,
     ) -> Option<Result<(), String>> {
         let mut pause = PAUSE;
         loop {
-            match self.put(parcel, segment, bytes).await {
+            match self.put(parcel, segment, bytes, loss).await {
                 Ok(()) => return Some(Ok(())),
                 Err(Refusal::Differs(message)) => return Some(Err(message)),
                 Err(Refusal::Store(error)) if pause == PAUSE => {
@@ -135,7 +136,13 @@ impl Uploads {
         }
     }
 
-    async fn put(&self, parcel: &Parcel, segment: SegmentId, bytes: &Bytes) -> Result<(), Refusal> {
+    async fn put(
+        &self,
+        parcel: &Parcel,
+        segment: SegmentId,
+        bytes: &Bytes,
+        loss: Loss,
+    ) -> Result<(), Refusal> {
         // Never closed; and if it were, more puts at once do no harm.
         let _turn = self.puts.acquire().await;
         let job = &parcel.job;
@@ -144,6 +151,10 @@ impl Uploads {
             && let Some(key) = keys::init(job.recipe.packaging, rendition)
         {
             init.stored.get_or_try_init(|| self.put_init(job, &key, &init.bytes)).await?;
+        }
+        // Before the segment: once that is there, nobody makes it again to find out.
+        if !loss.is_none() {
+            self.store.note_loss(job.id, segment.index, loss).await?;
         }
         let key = keys::segment(job.recipe.packaging, rendition, segment.index);
         self.store.create(job.id, &key, bytes.clone()).await?;

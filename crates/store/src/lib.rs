@@ -19,6 +19,7 @@ mod check;
 mod error;
 mod identity;
 mod location;
+mod loss;
 mod s3;
 mod usage;
 
@@ -36,6 +37,7 @@ use segue_model::{Job, JobId};
 
 pub use error::{Kind, StoreError};
 pub use location::Location;
+pub use loss::Loss;
 pub use s3::{EndpointError, S3Settings, server_words};
 pub use usage::JobUsage;
 

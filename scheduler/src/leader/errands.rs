@@ -9,7 +9,7 @@ use segue_dispatch::planner::JobFacts;
 use segue_hls::{keys, playlist};
 use segue_model::pool::{Term, WorkerId};
 use segue_model::{Job, JobId};
-use segue_store::{Kind, Store, StoreError};
+use segue_store::{Kind, Loss, Store, StoreError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,6 +36,8 @@ pub struct Loaded {
     pub summary: Summary,
     /// Whether its playlists are there.
     pub listed: bool,
+    /// What it lacks of its source; known when it is complete.
+    pub loss: Loss,
 }
 
 /// What the store says of a job now.
@@ -43,11 +45,14 @@ pub async fn load(store: &Store, job: &Job) -> Result<Loaded, StoreError> {
     let published = store.published(job).await?;
     let facts = cost::facts(job, published);
     let summary = Summary::of(job);
-    let listed = match is_complete(&facts) {
-        true => store.read(job.id, keys::MULTIVARIANT).await?.is_some(),
-        false => false,
+    let (listed, loss) = match is_complete(&facts) {
+        true => {
+            let listed = store.read(job.id, keys::MULTIVARIANT).await?.is_some();
+            (listed, store.loss(job.id).await?)
+        }
+        false => (false, Loss::default()),
     };
-    Ok(Loaded { facts, summary, listed })
+    Ok(Loaded { facts, summary, listed, loss })
 }
 
 impl Loaded {
@@ -152,13 +157,14 @@ impl Errands {
         self.tasks.spawn(async move {
             let create = || async {
                 match errands.store.job(job).await? {
-                    Some(known) => create_playlists(&errands.store, &known).await,
+                    Some(known) => create_playlists(&errands.store, &known).await?,
                     // It was removed in the meantime.
-                    None => Ok(()),
+                    None => return Ok(Loss::default()),
                 }
+                errands.store.loss(job).await
             };
-            if errands.insist("playlists cannot be created", create).await.is_some() {
-                let _ = errands.commands.send(Command::Listed { job }).await;
+            if let Some(loss) = errands.insist("playlists cannot be created", create).await {
+                let _ = errands.commands.send(Command::Listed { job, loss }).await;
             }
         });
     }

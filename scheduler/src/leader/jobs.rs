@@ -8,6 +8,7 @@ use segue_dispatch::planner::{Event, JobFailure, JobView, LeaseView};
 use segue_hls::keys;
 use segue_model::JobId;
 use segue_model::pool::ClaimId;
+use segue_store::Loss;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -50,6 +51,8 @@ pub(super) struct Entry {
     pub planned: bool,
     pub reading: Reading,
     pub listing: Listing,
+    /// What it lacks of its source, when it is complete.
+    pub loss: Loss,
     pub failed: Option<Failed>,
     pub claims: BTreeSet<ClaimId>,
     /// Its place among those that were claimed.
@@ -113,7 +116,7 @@ impl Owner {
     /// A job is known now: the planner is told, and then what was claimed of it.
     pub(super) fn learn(&mut self, loaded: Loaded) {
         let (published, total) = loaded.counts();
-        let Loaded { facts, summary, listed } = loaded;
+        let Loaded { facts, summary, listed, loss } = loaded;
         let job = facts.id;
         if !self.jobs.contains_key(&job) {
             self.claimed_entry(job);
@@ -128,6 +131,7 @@ impl Owner {
         }
         if listed {
             entry.listing = Listing::Done;
+            entry.loss = loss;
         }
         self.absent.remove(&job);
         self.going.arrived(job);
@@ -235,10 +239,11 @@ impl Owner {
     }
 
     /// A job can be played from the store alone.
-    pub(super) fn listed(&mut self, job: JobId) {
+    pub(super) fn listed(&mut self, job: JobId, loss: Loss) {
         info!(%job, "a job is finished");
         if let Some(entry) = self.jobs.get_mut(&job) {
             entry.listing = Listing::Done;
+            entry.loss = loss;
         }
         self.release_fulfilled(job);
         self.dirty.insert(job);
@@ -280,11 +285,14 @@ impl Owner {
         let bare = v1::JobInfo { job: job.to_string(), ..v1::JobInfo::default() };
         let progress = self.progress(job);
         let finished = progress.state() == v1::JobState::Finished;
+        let loss = self.jobs.get(&job).map(|entry| entry.loss).unwrap_or_default();
         let url = || self.errands.store.url(job, keys::MULTIVARIANT);
         v1::JobInfo {
             playlist: finished.then(url).unwrap_or_default(),
             progress: Some(progress),
             claims: self.claim_infos(job),
+            damaged: loss.damaged,
+            short_by_ms: loss.short_by_ms,
             ..summary.map_or(bare, |summary| summary.info(job))
         }
     }

@@ -26,7 +26,7 @@ use segue_api::{Described, Greeting, v1};
 use segue_dispatch::planner::Policy;
 use segue_model::JobId;
 use segue_model::pool::{Beat, Renditions, Status as WorkerStatus, WorkerId};
-use segue_store::Store;
+use segue_store::{Loss, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -143,7 +143,7 @@ enum Command {
     Gone { job: JobId },
     Loaded { loaded: Box<Loaded>, answer: Option<Answer<()>> },
     NotLoaded { job: JobId },
-    Listed { job: JobId },
+    Listed { job: JobId, loss: Loss },
     Claim { claim: BatchClaim, written: Written, answer: Answer<v1::Progress> },
     Pardon { job: JobId, answer: Answer<v1::Progress> },
     Get { job: JobId, answer: Answer<Known> },

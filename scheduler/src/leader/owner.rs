@@ -162,7 +162,7 @@ impl Owner {
                 }
             }
             Command::NotLoaded { job } => self.not_loaded(job),
-            Command::Listed { job } => self.listed(job),
+            Command::Listed { job, loss } => self.listed(job, loss),
             Command::Claim { claim, written, answer } => {
                 let job = claim.job;
                 self.claim_batch(claim, written);

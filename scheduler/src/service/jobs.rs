@@ -7,6 +7,7 @@ use segue_api::v1;
 use segue_api::v1::jobs_server::Jobs;
 use segue_hls::keys;
 use segue_model::JobId;
+use segue_store::Loss;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -155,7 +156,10 @@ impl Services {
         let (state, spans) = (state.into(), Vec::new());
         let progress = v1::Progress { state, published, total, spans, failure: failed };
         let progress = Some(progress);
-        Ok(Some(v1::JobInfo { playlist, progress, claims, ..Summary::of(&job).info(id) }))
+        let Loss { damaged, short_by_ms } = loaded.loss;
+        let known = Summary::of(&job).info(id);
+        let info = v1::JobInfo { playlist, progress, claims, damaged, short_by_ms, ..known };
+        Ok(Some(info))
     }
 }
 

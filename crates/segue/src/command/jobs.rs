@@ -4,7 +4,7 @@ use clap::Args;
 use segue_api::v1;
 
 use crate::ending::Ending;
-use crate::pool::{Scheduler, Table, find, job_json, job_line, list, refused, state_name};
+use crate::pool::{Scheduler, Table, find, job_json, job_line, list, losses, refused, state_name};
 use crate::progress::{clock, to_stdout};
 
 /// List the jobs that a scheduler knows, the latest first.
@@ -111,6 +111,9 @@ fn print(job: &v1::JobInfo) {
     for claim in &job.claims {
         let purpose = if claim.batch { "all of it" } else { "playback" };
         to_stdout(&format!("{:11} {} ({purpose})", "claimed by", claim.claim));
+    }
+    for line in losses(job) {
+        to_stdout(&format!("{:11} {line}", "loss"));
     }
     if let Some(failure) = progress.failure {
         to_stdout(&format!("{:11} segment {}: {}", "failure", failure.segment, failure.message));

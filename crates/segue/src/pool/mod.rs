@@ -15,7 +15,7 @@ use segue_api::{Client, ClientError};
 
 use crate::ending::Ending;
 
-pub use show::{job_json, job_line, state_name};
+pub use show::{job_json, job_line, losses, state_name};
 pub use table::Table;
 pub use transcode::{Settings, run as transcode};
 pub use up::{Settings as UpSettings, run as up};

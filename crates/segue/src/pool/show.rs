@@ -56,6 +56,8 @@ pub fn job_json(job: &v1::JobInfo) -> Value {
         "segments": job.segments,
         "duration": job.duration_ms as f64 / 1000.0,
         "playlist": job.playlist,
+        "damaged": job.damaged,
+        "short_by": job.short_by_ms as f64 / 1000.0,
         "state": state_name(progress.state),
         "published": progress.published,
         "total": progress.total,
@@ -63,4 +65,25 @@ pub fn job_json(job: &v1::JobInfo) -> Value {
         "failure": progress.failure.map(|failure| failure.message),
         "claims": job.claims.iter().map(claim).collect::<Vec<_>>(),
     })
+}
+
+/// What a finished job lacks of its source, in words.
+pub fn losses(job: &v1::JobInfo) -> Vec<String> {
+    let mut lines = Vec::new();
+    match job.damaged {
+        0 => {}
+        1 => {
+            lines.push("1 damaged frame or packet in the source was mended or left out".to_owned())
+        }
+        many => lines.push(format!(
+            "{many} damaged frames or packets in the source were mended or left out"
+        )),
+    }
+    if job.short_by_ms > 0 {
+        lines.push(format!(
+            "the source ends {:.1} s before it says it does: a held picture and silence fill that",
+            job.short_by_ms as f64 / 1000.0
+        ));
+    }
+    lines
 }

@@ -331,7 +331,8 @@ impl Screen {
         let progress = info.progress.clone().unwrap_or_default();
         let elapsed = self.since.elapsed().as_secs_f64();
         match self.style {
-            Style::Quiet => {}
+            // Who asked for silence still wants to know what the film lacks.
+            Style::Quiet => show::losses(info).iter().for_each(|line| to_stderr(line)),
             Style::Json => self.event(json!({
                 "event": "done",
                 "job": info.job,
@@ -339,6 +340,8 @@ impl Screen {
                 "segments": progress.total,
                 "made_now": progress.total - self.before.unwrap_or(0).min(progress.total),
                 "seconds": elapsed,
+                "damaged": info.damaged,
+                "short_by": info.short_by_ms as f64 / 1000.0,
             })),
             Style::Text => {
                 let film = clock(info.duration_ms as f64 / 1000.0);
@@ -348,6 +351,7 @@ impl Screen {
                     info.renditions.join(", "),
                     clock(elapsed)
                 ));
+                show::losses(info).iter().for_each(|line| to_stdout(&format!("  {line}")));
                 let path = playlist.strip_prefix("file://").unwrap_or(playlist);
                 to_stdout(&format!("play it:   mpv {path}"));
                 to_stdout(&format!("prove it:  segue verify {path}"));
