@@ -20,6 +20,8 @@ pub struct Summary {
     pub segments: u32,
     /// How long it is.
     pub duration_ms: u64,
+    /// How long the source says it lasts, if that is more than it holds; otherwise 0.
+    pub claimed_ms: u64,
 }
 
 impl Summary {
@@ -32,6 +34,7 @@ impl Summary {
             renditions: names.collect(),
             segments: job.timeline.segments(),
             duration_ms: length.to_ticks(1000).max(0) as u64,
+            claimed_ms: job.facts.declared_duration.map_or(0, |it| it.to_ticks(1000).max(0) as u64),
         }
     }
 
@@ -45,6 +48,7 @@ impl Summary {
             duration_ms: self.duration_ms,
             progress: None,
             claims: Vec::new(),
+            claimed_ms: self.claimed_ms,
             damaged: 0,
             short_by_ms: 0,
             playlist: String::new(),

@@ -337,7 +337,9 @@ impl Lead<'_> {
                 Ok(())
             }
             SpanEvent::Init { rendition, bytes } if order.renditions.contains(&rendition) => {
-                parcel.note_init(rendition, bytes.into());
+                let bytes = Bytes::from(bytes);
+                self.shop.shelf.put_init(parcel.job.id, rendition, bytes.clone());
+                parcel.note_init(rendition, bytes);
                 Ok(())
             }
             SpanEvent::Segment { id, bytes, damaged } if left.remove(&id) => {

@@ -11,6 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Room is counted in pieces of this many bytes.
 const PIECE: usize = 4096;
 
+/// Init sections are small, and wanted as long as somebody reads segments from here.
+const INITS: usize = 256;
+
 /// Names an object on the shelf: a segment, or without an index the init section of a rendition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
@@ -36,6 +39,7 @@ struct Books {
     /// Stored ones, which may go; the oldest first.
     recent: VecDeque<(Label, Bytes)>,
     recent_bytes: usize,
+    inits: VecDeque<(Label, Bytes)>,
 }
 
 struct Held {
@@ -74,6 +78,19 @@ impl Shelf {
         held._room.push(room);
     }
 
+    /// Keeps a rendition's init section at hand.
+    pub fn put_init(&self, job: JobId, rendition: u32, bytes: Bytes) {
+        let label = Label { job, rendition, index: None };
+        let mut books = self.books();
+        if books.inits.iter().any(|(known, _)| *known == label) {
+            return;
+        }
+        if books.inits.len() == INITS {
+            books.inits.pop_front();
+        }
+        books.inits.push_back((label, bytes));
+    }
+
     /// It is stored: it stays only as long as nothing else needs the room.
     pub fn stored(&self, label: Label) {
         let Some(bytes) = self.take(label) else { return };
@@ -94,6 +111,10 @@ impl Shelf {
     /// An object, if it is here.
     pub fn read(&self, label: Label) -> Option<Bytes> {
         let books = self.books();
+        if label.index.is_none() {
+            let init = books.inits.iter().find(|(known, _)| *known == label);
+            return init.map(|(_, bytes)| bytes.clone());
+        }
         let recent = || books.recent.iter().rev().find(|(at, _)| *at == label).map(|(_, it)| it);
         books.held.get(&label).map(|held| &held.bytes).or_else(recent).cloned()
     }
@@ -165,6 +186,19 @@ mod tests {
         shelf.stored(label(0));
         assert_eq!(shelf.read(label(0)).as_deref(), Some(&b"abc"[..]));
         assert_eq!(shelf.waiting(), 0);
+    }
+
+    #[test]
+    fn init_sections_are_at_hand_and_not_without_end() {
+        let shelf = Shelf::new(PIECE);
+        let job = label(0).job;
+        for rendition in 0..=INITS as u32 {
+            shelf.put_init(job, rendition, Bytes::from_static(b"init"));
+        }
+        let read = |rendition| shelf.read(Label { job, rendition, index: None });
+        assert_eq!(read(0), None);
+        assert_eq!(read(1).as_deref(), Some(&b"init"[..]));
+        assert_eq!(read(INITS as u32).as_deref(), Some(&b"init"[..]));
     }
 
     #[tokio::test]

@@ -56,6 +56,7 @@ pub fn job_json(job: &v1::JobInfo) -> Value {
         "segments": job.segments,
         "duration": job.duration_ms as f64 / 1000.0,
         "playlist": job.playlist,
+        "claimed": (job.claimed_ms > 0).then_some(job.claimed_ms as f64 / 1000.0),
         "damaged": job.damaged,
         "short_by": job.short_by_ms as f64 / 1000.0,
         "state": state_name(progress.state),
@@ -83,6 +84,14 @@ pub fn losses(job: &v1::JobInfo) -> Vec<String> {
         lines.push(format!(
             "the source ends {:.1} s before it says it does: a held picture and silence fill that",
             job.short_by_ms as f64 / 1000.0
+        ));
+    }
+    if job.claimed_ms > 0 {
+        let (claimed, holds) = (job.claimed_ms as f64 / 1000.0, job.duration_ms as f64 / 1000.0);
+        lines.push(format!(
+            "the source is cut off: it claims {}, and holds {}",
+            clock(claimed),
+            clock(holds)
         ));
     }
     lines

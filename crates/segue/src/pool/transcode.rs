@@ -330,6 +330,7 @@ impl Screen {
     fn done(&self, info: &v1::JobInfo, playlist: &str) {
         let progress = info.progress.clone().unwrap_or_default();
         let elapsed = self.since.elapsed().as_secs_f64();
+        let whole = show::job_json(info);
         match self.style {
             // Who asked for silence still wants to know what the film lacks.
             Style::Quiet => show::losses(info).iter().for_each(|line| to_stderr(line)),
@@ -340,8 +341,9 @@ impl Screen {
                 "segments": progress.total,
                 "made_now": progress.total - self.before.unwrap_or(0).min(progress.total),
                 "seconds": elapsed,
-                "damaged": info.damaged,
-                "short_by": info.short_by_ms as f64 / 1000.0,
+                "damaged": whole["damaged"],
+                "short_by": whole["short_by"],
+                "claimed": whole["claimed"],
             })),
             Style::Text => {
                 let film = clock(info.duration_ms as f64 / 1000.0);
