@@ -264,9 +264,12 @@ impl Lead<'_> {
                 ControlFlow::Break(())
             }
         });
-        self.control.end_work();
+        let lives = self.control.end_work();
         if let Some(stop) = refused {
             return Err(stop);
+        }
+        if !lives {
+            return Err(Stop::Told);
         }
         match made {
             Ok(_) if left.is_empty() => Ok(()),
