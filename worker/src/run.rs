@@ -183,7 +183,12 @@ async fn listen(arguments: &Arguments) -> Result<TcpListener, WorkerError> {
         )));
     }
     let listener = TcpListener::bind(address).await;
-    listener.map_err(|error| WorkerError::System(format!("--listen {address}: {error}")))
+    listener.map_err(|error| {
+        WorkerError::Usage(format!(
+            "cannot listen on {address}: {error} (--listen names another address, port 0 takes any \
+             that is free)"
+        ))
+    })
 }
 
 /// The same name is the same worker, also after a restart.
