@@ -81,8 +81,9 @@ impl Scheduler {
     pub async fn open(settings: Settings) -> Result<Scheduler, Error> {
         let Settings { ledger: path, store, s3, policy } = settings;
         meters::install();
-        let (ledger, remembered, writer) = Ledger::open(&path).await?;
+        // The store first: one that cannot be used is not to leave a ledger behind.
         let store = Store::open(&store, &s3).await?;
+        let (ledger, remembered, writer) = Ledger::open(&path).await?;
         let identity = store.identity().await?;
         // A directory that is not mounted is an empty store: no job that was promised is in it, and
         // that must not be taken to mean that they are gone.
