@@ -136,7 +136,7 @@ enum Command {
     Said { worker: WorkerId, connection: u64, says: Says },
     Broken { worker: WorkerId, connection: u64 },
     Describe { source: String, answer: Answer<Result<Arc<Found>, NotDescribed>> },
-    Knows { job: JobId, answer: Answer<bool> },
+    AtWork { job: JobId, answer: Answer<bool> },
     Loaded { loaded: Box<Loaded>, answer: Option<Answer<()>> },
     NotLoaded { job: JobId },
     Listed { job: JobId },
@@ -225,9 +225,9 @@ impl Leader {
         self.ask(|answer| Command::Describe { source, answer }).await
     }
 
-    /// Whether a job is planned with now.
-    pub async fn knows(&self, job: JobId) -> Result<bool, Ended> {
-        self.ask(|answer| Command::Knows { job, answer }).await
+    /// Whether a job is planned with now, and not all of it taken to be made.
+    pub async fn is_at_work(&self, job: JobId) -> Result<bool, Ended> {
+        self.ask(|answer| Command::AtWork { job, answer }).await
     }
 
     /// Tells a job.

@@ -142,7 +142,7 @@ impl Owner {
             Command::Describe { source, answer } => {
                 self.questions.ask(self.now, source, answer);
             }
-            Command::Knows { job, answer } => reply(answer, self.knows(job)),
+            Command::AtWork { job, answer } => reply(answer, self.is_at_work(job)),
             Command::Loaded { loaded, answer } => {
                 self.learn(*loaded);
                 if let Some(answer) = answer {
