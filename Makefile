@@ -6,15 +6,16 @@ SHELL := /bin/bash
 # rustup's own place, for shells that were opened before it was installed.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test simulate players bench lint
+.PHONY: help demo test simulate clients players bench lint
 
 help:
-	@echo 'make demo     three workers make a film into HLS, one is killed half way, prove the result'
+	@echo 'make demo     make a film into HLS, kill a process on the way, prove the result'
 	@echo '              (the first time 5 to 10 minutes, for building; then 2)'
 	@echo '                FILE=film.mkv   with a film of yours'
 	@echo '                PROFILE=dev     a quick build and a sample of 20 seconds'
 	@echo 'make test     run the tests (10 minutes with building, on 2 cores)'
 	@echo 'make simulate live a cluster in simulated time, with faults (SEEDS=20000: 10 minutes)'
+	@echo 'make clients  run what docs/api.md shows, against a pool (2 minutes)'
 	@echo 'make players  play results in hls.js (Chromium), GStreamer and mpv (10 minutes)'
 	@echo 'make bench    measure against the ffmpeg command (see benches/README.md; an hour)'
 	@echo 'make lint     format, warnings, documentation, who may depend on whom (3 minutes)'
@@ -36,6 +37,10 @@ simulate: export SEGUE_SEED := $(SEED)
 simulate:
 	@scripts/setup.sh build
 	cargo test --locked -p segue-dispatch --test simulator -- --nocapture no_weather
+
+clients:
+	@scripts/setup.sh build test clients
+	@scripts/clients.sh
 
 players:
 	@scripts/setup.sh build test players

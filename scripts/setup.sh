@@ -3,7 +3,7 @@
 # needs neither root nor network.
 #
 #   scripts/setup.sh                    everything
-#   scripts/setup.sh build test         some groups: build, lint, test, players
+#   scripts/setup.sh build test         some groups: build, lint, test, clients, players
 set -euo pipefail
 
 readonly RUST_AT_LEAST=1.94
@@ -15,6 +15,7 @@ build=(
     libavcodec-dev libavformat-dev libavfilter-dev libavutil-dev libswscale-dev libswresample-dev
 )
 test=(ffmpeg=ffmpeg)
+clients=(python3=python3 python3-venv curl=curl)
 # Ubuntu has no package called chromium.
 chromium=chromium
 if grep -qs '^ID=ubuntu' /etc/os-release; then chromium=chromium-browser; fi
@@ -86,15 +87,16 @@ apt_install() {
 }
 
 main() {
-    [ $# -gt 0 ] || set -- build lint test players
+    [ $# -gt 0 ] || set -- build lint test clients players
     local words=() group
     for group in "$@"; do
         case $group in
         build) words+=("${build[@]}") ;;
         lint) ;;
         test) words+=("${test[@]}") ;;
+        clients) words+=("${clients[@]}") ;;
         players) words+=("${players[@]}") ;;
-        *) fail "no group is called '$group': build, lint, test, players" ;;
+        *) fail "no group is called '$group': build, lint, test, clients, players" ;;
         esac
     done
     for group in "$@"; do

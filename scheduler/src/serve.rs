@@ -12,9 +12,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic_reflection::server::Builder as Contract;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
@@ -84,8 +86,9 @@ impl Scheduler {
     pub async fn open(settings: Settings) -> Result<Scheduler, Error> {
         let Settings { ledger: path, store, s3, policy, keep } = settings;
         meters::install();
-        let (ledger, remembered, writer) = Ledger::open(&path).await?;
+        // The store first: one that cannot be used is not to leave a ledger behind.
         let store = Store::open(&store, &s3).await?;
+        let (ledger, remembered, writer) = Ledger::open(&path).await?;
         let identity = store.identity().await?;
         // A directory that is not mounted is an empty store: no job that was promised is in it, and
         // that must not be taken to mean that they are gone.
@@ -161,6 +164,26 @@ fn bug(error: tokio::task::JoinError) -> Result<(), Error> {
     Err(Error::Bug(error.to_string()))
 }
 
+/// What is told of the contract: services that are here, and messages wherever they are, those in
+/// errors among them.
+fn contract() -> Contract<'static> {
+    let descriptors = [
+        segue_api::DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_types::pb::FILE_DESCRIPTOR_SET,
+    ];
+    let services = [
+        JobsServer::<Services>::NAME,
+        WorkersServer::<Services>::NAME,
+        AdminServer::<Services>::NAME,
+        "grpc.health.v1.Health",
+    ];
+    let contract = descriptors
+        .into_iter()
+        .fold(Contract::configure(), |all, set| all.register_encoded_file_descriptor_set(set));
+    services.into_iter().fold(contract, Contract::with_service_name)
+}
+
 async fn listen(
     services: Services,
     leader: Leader,
@@ -171,11 +194,9 @@ async fn listen(
     health.set_serving::<JobsServer<Services>>().await;
     health.set_serving::<WorkersServer<Services>>().await;
     health.set_serving::<AdminServer<Services>>().await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(segue_api::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(|error| Error::Bug(format!("reflection: {error}")))?;
+    let bug = |error| Error::Bug(format!("reflection: {error}"));
+    let (reflection, reflection_alpha) =
+        (contract().build_v1().map_err(bug)?, contract().build_v1alpha().map_err(bug)?);
     let workers = WorkersServer::new(services.clone()).max_decoding_message_size(DESCRIBED_MAX);
     let jobs = JobsServer::new(services.clone()).max_decoding_message_size(DEMAND_MAX);
     let routes = Routes::from(web::router(leader))
@@ -183,7 +204,9 @@ async fn listen(
         .add_service(workers)
         .add_service(AdminServer::new(services))
         .add_service(health_service)
-        .add_service(reflection);
+        .add_service(reflection)
+        // Python's client of reflection and many an older tool know only that.
+        .add_service(reflection_alpha);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let served = Server::builder()
         // Metrics are asked for by programs that know nothing newer.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Args;
-use segue_store::{Location, StoreError};
+use segue_store::{Kind, Location, StoreError};
 
 use crate::devices::TrialError;
 
@@ -75,8 +75,10 @@ impl WorkerError {
     /// For scripts and supervisors: 2 for what cannot be as asked, 1 for what failed.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            WorkerError::Usage(_) | WorkerError::Store(StoreError::Location { .. }) => 2,
-            WorkerError::Store(_) | WorkerError::Trial(_) | WorkerError::System(_) => 1,
+            WorkerError::Usage(_) => 2,
+            WorkerError::Store(error) if error.kind() == Kind::Unavailable => 1,
+            WorkerError::Store(_) => 2,
+            WorkerError::Trial(_) | WorkerError::System(_) => 1,
         })
     }
 }

@@ -42,9 +42,9 @@ impl Control {
 
     /// Nobody wants more of it; a process that is at work on it is killed.
     pub fn stop(&self) {
-        let state = self.state();
+        let mut state = self.state();
         self.stopped.cancel();
-        if let Some(process) = &state.at_work {
+        if let Some(process) = state.at_work.take() {
             process.kill();
         }
         self.changed.notify_all();
@@ -67,9 +67,10 @@ impl Control {
         !self.is_stopped()
     }
 
-    /// The process may be given other work from here on.
-    pub fn end_work(&self) {
-        self.state().at_work = None;
+    /// Whether the process may be given other work from here on: it was not killed, not even after
+    /// its last word.
+    pub fn end_work(&self) -> bool {
+        self.state().at_work.take().is_some()
     }
 
     /// Waits until segment `index` is wanted; says no if the span is to stop.

@@ -299,9 +299,12 @@ impl Lead<'_> {
                 ControlFlow::Break(())
             }
         });
-        self.control.end_work();
+        let lives = self.control.end_work();
         if let Some(stop) = refused {
             return Err(stop);
+        }
+        if !lives {
+            return Err(Stop::Told);
         }
         match made {
             Ok(report) if left.is_empty() => self.give_last(&order, film, parcel, &report),

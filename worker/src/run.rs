@@ -17,7 +17,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic::server::NamedService;
 use tonic::transport::{Endpoint, Server};
+use tonic_reflection::server::Builder as Contract;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
@@ -99,10 +101,31 @@ async fn work(arguments: Arguments) -> Result<(), WorkerError> {
     Ok(())
 }
 
+/// What is told of the contract to whoever asks without having it.
+fn contract() -> Contract<'static> {
+    Contract::configure()
+        .register_encoded_file_descriptor_set(segue_api::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .with_service_name(SegmentsServer::<Segments>::NAME)
+        .with_service_name("grpc.health.v1.Health")
+}
+
 async fn serve(listener: TcpListener, shelf: Arc<Shelf>) {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<SegmentsServer<Segments>>().await;
+    let (reflection, reflection_alpha) = match (contract().build_v1(), contract().build_v1alpha()) {
+        (Ok(reflection), Ok(alpha)) => (reflection, alpha),
+        (Err(error), _) | (_, Err(error)) => {
+            // Descriptors are part of the program.
+            unreachable!("the contract cannot be told: {error}")
+        }
+    };
     let served = Server::builder()
         .tcp_nodelay(true)
         .add_service(SegmentsServer::new(Segments(shelf)))
+        .add_service(health_service)
+        .add_service(reflection)
+        .add_service(reflection_alpha)
         .serve_with_incoming(TcpListenerStream::new(listener))
         .await;
     if let Err(error) = served {
@@ -160,7 +183,12 @@ async fn listen(arguments: &Arguments) -> Result<TcpListener, WorkerError> {
         )));
     }
     let listener = TcpListener::bind(address).await;
-    listener.map_err(|error| WorkerError::System(format!("--listen {address}: {error}")))
+    listener.map_err(|error| {
+        WorkerError::Usage(format!(
+            "cannot listen on {address}: {error} (--listen names another address, port 0 takes any \
+             that is free)"
+        ))
+    })
 }
 
 /// The same name is the same worker, also after a restart.

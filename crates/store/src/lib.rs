@@ -22,6 +22,7 @@ mod location;
 mod loss;
 mod s3;
 mod usage;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,7 @@ use object_store::{
     ClientOptions, Error as ObjectError, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
     RetryConfig,
 };
-use segue_model::{Job, JobId};
+use segue_model::{Job, JobId, SegmentId};
 
 pub use error::{Kind, StoreError};
 pub use location::Location;
@@ -170,6 +171,29 @@ impl Store {
             Ok(bytes) => Ok(Some(bytes)),
             Err(ObjectError::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed(&format!("{path} cannot be read"), &error)),
+        }
+    }
+
+    /// A segment, if there is one. One that lost its end is called damaged.
+    pub async fn read_segment(
+        &self,
+        job: &Job,
+        segment: SegmentId,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let packaging = job.recipe.packaging;
+        let rendition = &job.recipe.renditions[segment.rendition as usize];
+        let key = segue_hls::keys::segment(packaging, rendition, segment.index);
+        let bytes = self.read(job.id, &key).await?;
+        match bytes {
+            Some(bytes) if !whole::is_whole(packaging, &bytes) => {
+                let what = format!(
+                    "is cut off after {} bytes: remove it and ask for the job again, then it is made \
+                     again",
+                    bytes.len()
+                );
+                Err(self.damaged(job.id, &key, &what))
+            }
+            other => Ok(other),
         }
     }
 

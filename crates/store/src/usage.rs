@@ -7,6 +7,7 @@ use segue_model::{Hash, Job, JobId, Span};
 use tokio_stream::StreamExt;
 
 use crate::error::StoreError;
+use crate::whole::can_be_whole;
 use crate::{JOB, JOBS, Store};
 
 /// What there is of a job.
@@ -58,7 +59,7 @@ impl Store {
             if segment.index >= job.timeline.segments() {
                 continue;
             }
-            if object.size == 0 {
+            if !can_be_whole(job.recipe.packaging, object.size) {
                 let removed = self.objects.delete(&object.location).await;
                 removed.map_err(|e| self.failed(&format!("{key} cannot be removed"), &e))?;
                 continue;

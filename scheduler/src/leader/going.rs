@@ -8,7 +8,7 @@ use segue_model::JobId;
 use super::Answer;
 use super::owner::{Owner, reply};
 
-/// Who asked whether a job is known is given so long to tell it.
+/// Who asked for a job is given so long to tell it.
 const ARRIVING: u64 = 60_000;
 
 /// What is being removed, and what must not be.
@@ -38,11 +38,11 @@ impl Owner {
         if self.going.contains(job) {
             return self.going.waiting.push((job, answer));
         }
-        let known = self.knows(job);
-        if !known {
+        let at_work = self.is_at_work(job);
+        if !at_work {
             self.going.arriving.insert(job, self.now + ARRIVING);
         }
-        reply(answer, known);
+        reply(answer, at_work);
     }
 
     /// Jobs that must not be removed.

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use segue_api::v1;
-use segue_dispatch::planner::{Event, JobFailure, JobView, LeaseView};
+use segue_dispatch::planner::{Event, JobFacts, JobFailure, JobView, LeaseView};
 use segue_hls::keys;
-use segue_model::JobId;
 use segue_model::pool::ClaimId;
+use segue_model::{JobId, SegmentId};
 use segue_store::Loss;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -87,6 +87,11 @@ impl Owner {
         self.jobs.get(&job).is_some_and(|entry| entry.planned)
     }
 
+    /// Whether it is planned with, and not all of it taken to be made.
+    pub(super) fn is_at_work(&self, job: JobId) -> bool {
+        self.jobs.get(&job).is_some_and(|entry| entry.planned && entry.listing != Listing::Done)
+    }
+
     /// The job's entry; made, and put first among those that were claimed.
     pub(super) fn claimed_entry(&mut self, job: JobId) -> &mut Entry {
         self.latest += 1;
@@ -126,6 +131,11 @@ impl Owner {
         entry.reading = Reading::No;
         entry.summary = Some(summary);
         let news = !std::mem::replace(&mut entry.planned, true);
+        let gone = match entry.listing {
+            // Somebody removed some of what was all there.
+            Listing::Done if !news => missing(&facts),
+            _ => Vec::new(),
+        };
         if news {
             (entry.published, entry.total) = (published, total);
         }
@@ -136,6 +146,9 @@ impl Owner {
         self.absent.remove(&job);
         self.going.arrived(job);
         self.plan(Event::Job(facts));
+        for segment in gone {
+            self.plan(Event::Vanished { job, segment });
+        }
         if news {
             self.claim_again(job);
         }
@@ -173,6 +186,11 @@ impl Owner {
 
     fn fail(&mut self, job: JobId, failed: Failed) {
         meters::job_failed(failed.class_name());
+        let summary = self.jobs.get(&job).and_then(|entry| entry.summary.as_ref());
+        if let Some(summary) = summary {
+            // The film may be another one now: who asks again has it looked at again.
+            self.questions.doubt(&summary.source);
+        }
         warn!(%job, words = %failed.message, "a job failed");
         self.lose_viewers(job);
         let written = self.drop_claims_of(job);
@@ -328,13 +346,15 @@ impl Owner {
         if entry.summary.is_none() && entry.claims.is_empty() {
             return None;
         }
+        let snapshot = self.snapshot(job);
+        let entry = self.jobs.get_mut(&job)?;
         if let Some(watchers) = &entry.watchers {
-            let receiver = watchers.subscribe();
-            self.untold.insert(job);
-            return Some(receiver);
+            // What those before were told last may be long over.
+            watchers.send_replace(snapshot);
+            return Some(watchers.subscribe());
         }
-        let (watchers, receiver) = watch::channel(self.snapshot(job));
-        self.jobs.get_mut(&job)?.watchers = Some(watchers);
+        let (watchers, receiver) = watch::channel(snapshot);
+        entry.watchers = Some(watchers);
         Some(receiver)
     }
 
@@ -368,6 +388,18 @@ impl Owner {
             entry.watchers = None;
         }
     }
+}
+
+/// Segments that are not published.
+fn missing(facts: &JobFacts) -> Vec<SegmentId> {
+    let there = |segment: &SegmentId| {
+        let mut runs = facts.published.iter().filter(|(at, _)| *at == segment.rendition);
+        runs.any(|(_, run)| (run.first..run.end).contains(&segment.index))
+    };
+    let renditions = 0..facts.renditions_per_mille.len() as u32;
+    let of =
+        |rendition| (0..facts.cuts.segments()).map(move |index| SegmentId { rendition, index });
+    renditions.flat_map(of).filter(|segment| !there(segment)).collect()
 }
 
 fn state(entry: &Entry, view: Option<&JobView>) -> v1::JobState {

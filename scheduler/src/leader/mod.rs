@@ -137,7 +137,7 @@ enum Command {
     Said { worker: WorkerId, connection: u64, says: Says },
     Broken { worker: WorkerId, connection: u64 },
     Describe { source: String, answer: Answer<Result<Arc<Found>, NotDescribed>> },
-    Knows { job: JobId, answer: Answer<bool> },
+    AtWork { job: JobId, answer: Answer<bool> },
     Needed { answer: Answer<Vec<JobId>> },
     LetGo { job: JobId, answer: Answer<bool> },
     Gone { job: JobId },
@@ -229,10 +229,10 @@ impl Leader {
         self.ask(|answer| Command::Describe { source, answer }).await
     }
 
-    /// Whether a job is planned with now. One that is being removed is waited for; one that is not
-    /// planned with is not removed for a minute, so that it can be told.
-    pub async fn knows(&self, job: JobId) -> Result<bool, Ended> {
-        self.ask(|answer| Command::Knows { job, answer }).await
+    /// Whether a job is planned with now, and not all of it taken to be made. One that is being
+    /// removed is waited for; one that is to be told is not removed for a minute.
+    pub async fn is_at_work(&self, job: JobId) -> Result<bool, Ended> {
+        self.ask(|answer| Command::AtWork { job, answer }).await
     }
 
     /// Jobs that are needed now.

@@ -145,7 +145,7 @@ impl Owner {
             Command::Describe { source, answer } => {
                 self.questions.ask(self.now, source, answer);
             }
-            Command::Knows { job, answer } => self.asked_for(job, answer),
+            Command::AtWork { job, answer } => self.asked_for(job, answer),
             Command::Needed { answer } => {
                 let needed = self.needed();
                 reply(answer, needed);

@@ -167,6 +167,11 @@ impl Questions {
         }
     }
 
+    /// What was found of a source may not be so any more.
+    pub fn doubt(&mut self, source: &str) {
+        self.believed.remove(source);
+    }
+
     /// A worker's stream is gone: others are asked what it was.
     pub fn gone(&mut self, worker: WorkerId) {
         for question in self.open.values_mut() {

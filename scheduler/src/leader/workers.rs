@@ -224,7 +224,9 @@ impl Owner {
                 devices: seen.devices.iter().enumerate().map(device).collect(),
             })
         };
-        view.workers.iter().filter_map(info).collect()
+        let mut infos: Vec<_> = view.workers.iter().filter_map(info).collect();
+        infos.sort_by(|one, other| (&one.name, one.worker).cmp(&(&other.name, other.worker)));
+        infos
     }
 
     /// By name or number. Of several that have a name, all.

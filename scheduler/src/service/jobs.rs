@@ -1,6 +1,7 @@
 //! `Jobs`: what is asked about jobs, and what is not wanted any more.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use segue_api::request::job_id;
 use segue_api::v1;
@@ -19,6 +20,8 @@ use crate::summary::Summary;
 
 const PAGE: u32 = 100;
 const PAGE_MAX: u32 = 1_000;
+/// A client that does not read for so long notices that its connection is closed.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -87,8 +90,11 @@ impl Jobs for Services {
                     tokio::select! {
                         () = relay(snapshots, &responses) => {}
                         () = responses.closed() => {}
+                        // An end without a word would look like that of the job. There may be
+                        // something before it that is not read yet.
                         () = stop.cancelled() => {
-                            let _ = responses.try_send(Err(words::ending()));
+                            let farewell = responses.send(Err(words::ending()));
+                            let _ = tokio::time::timeout(FAREWELL, farewell).await;
                         }
                     }
                 });

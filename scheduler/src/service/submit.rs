@@ -49,7 +49,8 @@ impl Services {
         let found = found.map_err(|why| not_described(&wish.source, why))?;
         let job = plan(&wish, &found)?;
         let id = job.id;
-        if !self.leader.knows(id).await.map_err(words::ended)? {
+        // What is taken to be finished is looked at again: somebody may have removed some of it.
+        if !self.leader.is_at_work(id).await.map_err(words::ended)? {
             let job = self.store.create_job(&job).await.map_err(|e| words::store(&e))?;
             let loaded = load(&self.store, &job).await.map_err(|e| words::store(&e))?;
             self.leader.learn(loaded).await.map_err(words::ended)?;

@@ -51,6 +51,35 @@ async fn a_batch_is_made_and_can_be_played_from_the_store() {
     assert_eq!(again.progress.expect("progress").state(), JobState::Finished);
 }
 
+/// What who begins to watch a job is told first.
+async fn first_word(house: &House, job: &str) -> v1::Progress {
+    let request = v1::WatchRequest { job: job.to_owned() };
+    let watching = house.client().await.jobs().watch(request).await.expect("watched");
+    let word = watching.into_inner().message().await.expect("a word").expect("a word");
+    word.job.expect("a job").progress.expect("progress")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_removed_is_made_again_when_it_is_asked_for() {
+    let house = House::start().await;
+    let all_at_first = Habits { allowed: Arc::new(Semaphore::new(30)), ..Habits::default() };
+    let worker = Worker::start(&house, 1, all_at_first).await;
+    let job = house.submit(batch(FILM, "it")).await.expect("submitted").job;
+    house.reaches(&job, JobState::Finished).await;
+    assert_eq!(first_word(&house, &job).await.state(), JobState::Finished);
+    let removed = house.folder.path().join(format!("store/jobs/{job}/360p/00007.ts"));
+    std::fs::remove_file(&removed).expect("removed");
+
+    let again = house.submit(batch(FILM, "again")).await.expect("submitted");
+    let again = again.progress.expect("progress");
+    assert!(again.state() != JobState::Finished && again.published == 29, "{again:?}");
+    // Nobody is told what was so before.
+    assert_ne!(first_word(&house, &job).await.state(), JobState::Finished);
+    worker.habits.allowed.add_permits(1);
+    house.reaches(&job, JobState::Finished).await;
+    assert!(removed.exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_that_many_ask_for_is_looked_at_once() {
     let house = House::start().await;

@@ -7,7 +7,7 @@ use segue_scheduler::Scheduler;
 use tokio::sync::Semaphore;
 
 use crate::house::{House, batch, settings, until};
-use crate::worker::{Habits, Worker};
+use crate::worker::{Habits, PACKET, Worker};
 
 const FILM: &str = "file:///films/film.mkv";
 
@@ -53,7 +53,7 @@ async fn a_batch_that_was_all_made_is_finished_after_a_restart() {
     let store = store.expect("a store");
     let id = segue_model::JobId(segue_model::Hash::from_hex(&job).expect("an id"));
     for index in 0..30 {
-        let bytes = bytes::Bytes::from_static(b"film");
+        let bytes = bytes::Bytes::from_static(&PACKET);
         store.create(id, &format!("360p/{index:05}.ts"), bytes).await.expect("created");
     }
     let house = House::start_in(folder).await;

@@ -28,6 +28,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::house::House;
 use crate::sample;
 
+/// As long as a segment of a transport stream may be.
+pub const PACKET: [u8; 188] = [b'x'; 188];
 /// What a worker makes of the world.
 #[derive(Clone)]
 pub struct Habits {
@@ -285,7 +287,7 @@ async fn make(
             // Who is stopped stores what it made.
             let (store, events) = (store.clone(), events.clone());
             let stored = tokio::spawn(async move {
-                let bytes = Bytes::from_static(b"film");
+                let bytes = Bytes::from_static(&PACKET);
                 store.create(order.job, &key, bytes).await.expect("created");
                 let _ = events.send(Event::Published { lease, segment });
             });

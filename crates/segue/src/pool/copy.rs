@@ -37,10 +37,10 @@ pub async fn copy(
         }
         for Span { first, end } in output.missing() {
             for index in first..end {
-                let key = segue_hls::keys::segment(job.recipe.packaging, settings, index);
-                let bytes = store.read(job.id, &key).await.map_err(failed)?;
                 let id = SegmentId { rendition, index };
-                output.publish(id, &bytes.ok_or_else(|| gone(&key))?).map_err(wrote)?;
+                let bytes = store.read_segment(&job, id).await.map_err(failed)?;
+                let name = || segue_hls::keys::segment(job.recipe.packaging, settings, index);
+                output.publish(id, &bytes.ok_or_else(|| gone(&name()))?).map_err(wrote)?;
                 tell(output.made());
             }
         }

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -44,6 +45,10 @@ pub struct Settings {
 
 /// Runs all of it until a signal.
 pub fn run(settings: &Settings) -> Result<(), Ending> {
+    // The scheduler would say the same, when the directory is made.
+    if !settings.listen.ip().is_loopback() && !settings.insecure {
+        return Err(Ending::BadInput(segue_scheduler::Error::Exposed(settings.listen).to_string()));
+    }
     std::fs::create_dir_all(&settings.data).map_err(|error| {
         let data = settings.data.display();
         Ending::BadInput(format!("--data {data} cannot be made: {error}"))
@@ -61,8 +66,8 @@ struct Role {
 enum News {
     /// The first line of standard output: it is ready.
     Ready { name: String, line: String },
-    /// It can never run like this.
-    Hopeless { name: String, status: ExitStatus },
+    /// It can never run like this, and says why.
+    Hopeless { name: String, why: String },
 }
 
 async fn supervise(settings: &Settings) -> Result<(), Ending> {
@@ -99,15 +104,15 @@ async fn supervise(settings: &Settings) -> Result<(), Ending> {
                         welcome(settings, address.as_deref().unwrap_or_default());
                     }
                 }
-                News::Hopeless { name, status } => {
-                    break Err(Ending::Failed(format!(
-                        "{name} cannot run ({status}): what it said above tells why"
-                    )));
+                News::Hopeless { name, why } => {
+                    break Err(Ending::BadInput(format!("{name}: {why}")));
                 }
             },
         }
     };
-    to_stderr("segue: ending: workers hand back what they hold");
+    if ended.is_ok() {
+        to_stderr("segue: ending: workers hand back what they hold");
+    }
     stop_workers.cancel();
     while workers.join_next().await.is_some() {}
     stop_scheduler.cancel();
@@ -179,8 +184,8 @@ async fn look_after(
     let mut pause = PAUSE;
     loop {
         let began = Instant::now();
-        let mut child = match start(&role, &news) {
-            Ok(child) => child,
+        let (mut child, last_words) = match start(&role, &news) {
+            Ok(started) => started,
             Err(error) => {
                 to_stderr(&format!("{}: cannot be started: {error}", role.name));
                 return;
@@ -191,9 +196,14 @@ async fn look_after(
             () = stop.cancelled() => return end(child).await,
         };
         let Ok(status) = status else { return };
+        let why = last_words.take().await;
         if status.code() == Some(2) {
-            let _ = news.send(News::Hopeless { name: role.name, status }).await;
+            let why = why.unwrap_or_else(|| format!("it cannot run ({status})"));
+            let _ = news.send(News::Hopeless { name: role.name, why }).await;
             return;
+        }
+        if let Some(why) = why {
+            to_stderr(&format!("{}: {why}", role.name));
         }
         if began.elapsed() >= SOUND {
             pause = PAUSE;
@@ -207,7 +217,26 @@ async fn look_after(
     }
 }
 
-fn start(role: &Role, news: &mpsc::Sender<News>) -> std::io::Result<Child> {
+/// Why a process ended, in its own words: the last line that begins like this.
+const LAST_WORDS: &str = "segue: ";
+
+/// What a process says last, once it has.
+struct LastWords {
+    words: Arc<Mutex<Option<String>>>,
+    heard: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl LastWords {
+    /// When all is heard; something that outlives the process may hold the way open.
+    async fn take(self) -> Option<String> {
+        if let Some(heard) = self.heard {
+            let _ = tokio::time::timeout(PAUSE, heard).await;
+        }
+        self.words.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn start(role: &Role, news: &mpsc::Sender<News>) -> std::io::Result<(Child, LastWords)> {
     let mut child = Command::new("/proc/self/exe")
         .args(&role.arguments)
         .env(super::PARENT, std::process::id().to_string())
@@ -218,29 +247,39 @@ fn start(role: &Role, news: &mpsc::Sender<News>) -> std::io::Result<Child> {
         .process_group(0)
         .kill_on_drop(true)
         .spawn()?;
-    if let Some(stderr) = child.stderr.take() {
-        tokio::spawn(pass_on(role.name.clone(), stderr, None));
-    }
+    let words = Arc::default();
+    let heard = child
+        .stderr
+        .take()
+        .map(|stderr| tokio::spawn(pass_on(role.name.clone(), stderr, Arc::clone(&words))));
     if let Some(stdout) = child.stdout.take() {
-        tokio::spawn(pass_on(role.name.clone(), stdout, Some(news.clone())));
+        tokio::spawn(hear_ready(role.name.clone(), stdout, news.clone()));
     }
-    Ok(child)
+    Ok((child, LastWords { words, heard }))
 }
 
-/// Shows what a process says, with its name before it. The first line of its standard output says
-/// that it is ready.
-async fn pass_on(
-    name: String,
-    from: impl AsyncRead + Unpin,
-    mut ready: Option<mpsc::Sender<News>>,
-) {
+/// Shows what a process says, with its name before it, but for its last words.
+async fn pass_on(name: String, from: impl AsyncRead + Unpin, last: Arc<Mutex<Option<String>>>) {
     let mut lines = BufReader::new(from).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        match ready.take() {
-            // Nobody listens any more when it ends.
-            Some(news) => drop(news.send(News::Ready { name: name.clone(), line }).await),
+        match line.strip_prefix(LAST_WORDS) {
+            Some(words) => {
+                *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(words.to_owned());
+            }
             None => to_stderr(&format!("{name}: {line}")),
         }
+    }
+}
+
+/// The first line of a process's standard output says that it is ready.
+async fn hear_ready(name: String, from: impl AsyncRead + Unpin, news: mpsc::Sender<News>) {
+    let mut lines = BufReader::new(from).lines();
+    if let Ok(Some(line)) = lines.next_line().await {
+        // Nobody listens any more when it ends.
+        let _ = news.send(News::Ready { name: name.clone(), line }).await;
+    }
+    while let Ok(Some(line)) = lines.next_line().await {
+        to_stderr(&format!("{name}: {line}"));
     }
 }
 

@@ -136,25 +136,32 @@ async fn a_description_that_is_not_what_its_name_says_is_called_damaged() {
 async fn what_is_there_of_a_job_is_told_in_runs_and_what_cannot_be_whole_is_made_again() {
     for Kept { store, .. } in &stores().await {
         let job = job();
+        let packet = "x".repeat(188);
         let rendition = &job.recipe.renditions[0];
         for index in [0, 1, 2, 5, 9] {
             let key = keys::segment(Packaging::MpegTs, rendition, index);
-            store.create(job.id, &key, bytes("segment")).await.expect("created");
+            store.create(job.id, &key, bytes(&packet)).await.expect("created");
         }
         let low = keys::segment(Packaging::MpegTs, &job.recipe.renditions[1], 3);
-        store.create(job.id, &low, bytes("segment")).await.expect("created");
-        // Nothing in it; behind the end; of no rendition; not ours.
+        store.create(job.id, &low, bytes(&packet)).await.expect("created");
+        // Nothing in it; cut off; behind the end; of no rendition; not ours.
         let empty = keys::segment(Packaging::MpegTs, rendition, 6);
-        for (key, content) in
-            [(empty.as_str(), ""), ("720p/00010.ts", "x"), ("1080p/00000.ts", "x"), ("notes", "x")]
-        {
+        for (key, content) in [
+            (empty.as_str(), ""),
+            ("720p/00007.ts", "x"),
+            ("720p/00010.ts", "x"),
+            ("1080p/00000.ts", "x"),
+            ("notes", "x"),
+        ] {
             store.create(job.id, key, bytes(content)).await.expect("created");
         }
         let span = |first, end| Span { first, end };
         let there = vec![(0, vec![span(0, 3), span(5, 6), span(9, 10)]), (1, vec![span(3, 4)])];
         assert_eq!(store.published(&job).await.expect("a list"), there);
-        let again = store.create(job.id, &empty, bytes("segment")).await;
-        assert_eq!(again.expect("created"), Created::Now);
+        for key in [empty.as_str(), "720p/00007.ts"] {
+            let again = store.create(job.id, key, bytes(&packet)).await;
+            assert_eq!(again.expect("created"), Created::Now);
+        }
     }
 }
 
