@@ -2,13 +2,12 @@
 
 mod support;
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::process::Signal;
+use support::machine::{allow, as_an_ordinary_user, run_mounting};
 use support::{Run, assert_nothing_unfinished, contents, film, names, run, segue, transcode};
 use tempfile::{TempDir, tempdir};
 
@@ -235,30 +234,6 @@ fn a_film_replaced_while_it_is_read_is_noticed_and_its_segments_are_not_mixed() 
     assert!(errors.contains("what the film was before it was changed"), "{errors}");
 }
 
-/// Root may do everything: what others may not is tried as nobody, who may not even start what lies
-/// in root's home.
-fn as_an_ordinary_user(command: &Command, scratch: &Path) -> Command {
-    let mut program = PathBuf::from(command.get_program());
-    let is_root = rustix::process::geteuid().is_root();
-    if is_root {
-        // Not by this process: one that another test starts meanwhile would hold the copy open for a
-        // moment, and what is open for writing cannot be run.
-        let copied = Command::new("cp").arg(&program).arg(scratch).status();
-        assert!(copied.unwrap().success());
-        program = scratch.join(program.file_name().unwrap());
-    }
-    let mut ordinary = Command::new(program);
-    ordinary.args(command.get_args());
-    if is_root {
-        ordinary.uid(65534).gid(65534);
-    }
-    ordinary
-}
-
-fn allow(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-}
-
 #[test]
 fn a_film_that_may_not_be_read() {
     let (scratch, directory) = scratch();
@@ -282,30 +257,6 @@ fn a_destination_that_may_not_be_written() {
     allow(scratch.path(), 0o555);
     assert_refused(&mut command, &directory, &["out", "may not be written", "chmod"]);
     allow(scratch.path(), 0o755);
-}
-
-/// Runs a script that begins with mounting something, in a place where nobody else sees that. `None`
-/// where one must not mount at all, which CI must allow.
-fn run_mounting(script: &str) -> Option<(Option<i32>, String, String)> {
-    let ways: [&[&str]; 3] =
-        [&["unshare", "-m"], &["unshare", "-Urm"], &["sudo", "-n", "unshare", "-m"]];
-    let mut refusals = String::new();
-    for way in ways {
-        let is_able = Command::new(way[0])
-            .args(&way[1..])
-            .args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"])
-            .output();
-        match is_able {
-            Ok(tried) if tried.status.success() => {
-                return Some(run(Command::new(way[0]).args(&way[1..]).args(["sh", "-c", script])));
-            }
-            Ok(tried) => refusals += &String::from_utf8_lossy(&tried.stderr),
-            Err(error) => refusals += &format!("{}: {error}\n", way[0]),
-        }
-    }
-    assert!(std::env::var_os("CI").is_none(), "no small disk can be mounted here:\n{refusals}");
-    eprintln!("left out, as no small disk can be mounted here:\n{refusals}");
-    None
 }
 
 #[test]

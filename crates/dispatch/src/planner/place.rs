@@ -277,7 +277,10 @@ impl Planner {
 
     fn place_batches(&mut self, wanted: &[EncoderFamily]) {
         let mut walk = Walk::default();
-        while let Some((line, (place, job))) = self.batch_queue.next(&walk) {
+        // With nobody idle, thousands need not be asked what they need.
+        while self.is_anybody_idle(wanted)
+            && let Some((line, (place, job))) = self.batch_queue.next(&walk)
+        {
             match self.next_batch(job, wanted) {
                 Some((opening, device)) => {
                     let length = self.batch_length(job, opening, device);
@@ -289,6 +292,12 @@ impl Planner {
             }
             self.queue_batch(job);
         }
+    }
+
+    /// Whether there is a device for batches, of none of the families that are `wanted` by viewers.
+    fn is_anybody_idle(&self, wanted: &[EncoderFamily]) -> bool {
+        let mut families = EncoderFamily::ALL.iter().filter(|family| !wanted.contains(family));
+        families.any(|family| !self.free_for_batch[*family as usize].is_empty())
     }
 
     /// The first open batch work of a job that somebody can do.

@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub mod draws;
+pub mod machine;
 pub mod media;
 pub mod pool;
 

@@ -190,6 +190,18 @@ impl Pool {
         self.scheduler = Some(scheduler);
     }
 
+    /// The same, by another program that becomes it, and with its ledger in `folder`.
+    pub fn start_scheduler_by(&mut self, program: &[&str], folder: &Path) {
+        let inner = self.command("scheduler");
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]).arg(inner.get_program()).args(inner.get_args());
+        command.arg(format!("--listen=127.0.0.1:{}", self.port));
+        command.arg("--ledger").arg(folder.join("ledger.db"));
+        let scheduler = Daemon::start(&mut command);
+        scheduler.until("listening on");
+        self.scheduler = Some(scheduler);
+    }
+
     pub fn start_worker(&mut self, number: usize) {
         let mut command = self.command("worker");
         command.arg("--scheduler").arg(self.url()).arg(format!("--name=w{number}"));
