@@ -9,7 +9,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 .PHONY: help demo test simulate chaos clients players bench lint
 
 help:
-	@echo 'make demo     make a film into HLS, kill a process on the way, prove the result'
+	@echo 'make demo     three workers make a film into HLS, one is killed half way; prove the result'
 	@echo '              (the first time 5 to 10 minutes, for building; then 2)'
 	@echo '                FILE=film.mkv   with a film of yours'
 	@echo '                PROFILE=dev     a quick build and a sample of 20 seconds'
