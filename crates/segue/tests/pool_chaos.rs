@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -24,7 +24,7 @@ use tempfile::tempdir;
 
 const WORKERS: usize = 3;
 /// After so many faults there is peace, in which the rest has to be made.
-const FAULTS: usize = 25;
+const FAULTS: usize = 60;
 const PRESETS: [&str; 3] = ["medium", "slow", "veryslow"];
 const PACKAGINGS: [&str; 2] = ["ts", "fmp4"];
 
@@ -39,15 +39,14 @@ fn whatever_is_killed_and_stopped_the_film_is_made_and_nothing_is_left_behind() 
     let first = number("SEGUE_SEED").unwrap_or(1);
     let seeds = number("SEGUE_SEEDS").unwrap_or(1);
     let began = Instant::now();
-    let wholes: Vec<Vec<Media>> = PRESETS
-        .map(|preset| PACKAGINGS.map(|packaging| undisturbed(&recipe(preset, packaging))).to_vec())
-        .to_vec();
+    let mut wholes: HashMap<_, Media> = HashMap::new();
     for seed in first..first + seeds {
         println!("seed {seed} ({} s; alone: make chaos SEED={seed})", began.elapsed().as_secs());
         let mut draws = Draws(seed);
-        let (preset, packaging) = (draws.below(PRESETS.len()), draws.below(PACKAGINGS.len()));
-        let recipe = recipe(PRESETS[preset], PACKAGINGS[packaging]);
-        Life::begin(&mut draws, &recipe).live(&mut draws, &wholes[preset][packaging]);
+        let recipe =
+            recipe(PRESETS[draws.below(PRESETS.len())], PACKAGINGS[draws.below(PACKAGINGS.len())]);
+        let whole = wholes.entry(recipe).or_insert_with(|| undisturbed(&recipe));
+        Life::begin(&mut draws, &recipe).live(&mut draws, whole);
     }
     println!("{seeds} lives in {} s", began.elapsed().as_secs());
 }
@@ -95,7 +94,7 @@ impl Life {
             (status, format!("{errors}\n{:#?}", run.events.last()))
         });
         for _ in 0..FAULTS {
-            let pause = Duration::from_millis(20 + draws.below(600) as u64);
+            let pause = Duration::from_millis(10 + draws.below(200) as u64);
             if told.recv_timeout(pause).is_ok() {
                 break;
             }
@@ -127,8 +126,8 @@ impl Life {
             6 | 7 => self.start_worker(number),
             8 => self.to_scheduler(signal),
             9 => self.start_scheduler(),
-            10 => self.to_server(|server| server.stall(signal == Signal::STOP)),
-            _ => self.to_server(|server| server.refuse(signal == Signal::STOP)),
+            10 => self.to_server("stalls or not", |server| server.stall(signal == Signal::STOP)),
+            _ => self.to_server("refuses or not", |server| server.refuse(signal == Signal::STOP)),
         }
     }
 
@@ -158,9 +157,9 @@ impl Life {
         }
     }
 
-    fn to_server(&self, what: impl FnOnce(&Server)) {
+    fn to_server(&self, words: &str, what: impl FnOnce(&Server)) {
         if let Some(server) = &self.server {
-            note("server", 0, "trouble or none");
+            note("server", 0, words);
             what(server);
         }
     }
@@ -168,7 +167,7 @@ impl Life {
     /// Whoever sits there goes, and a new one comes.
     fn start_worker(&mut self, number: usize) {
         // Who starts has to find its store.
-        self.to_server(heal);
+        self.to_server("is well", heal);
         if let Some(mut worker) = self.pool.workers[number].take() {
             worker.signal(Signal::KILL);
             worker.end();
@@ -179,7 +178,7 @@ impl Life {
     }
 
     fn start_scheduler(&mut self) {
-        self.to_server(heal);
+        self.to_server("is well", heal);
         if let Some(mut scheduler) = self.pool.scheduler.take() {
             scheduler.signal(Signal::KILL);
             scheduler.end();

@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -64,7 +65,7 @@ impl Daemon {
 
     /// All that it said.
     pub fn said(&self) -> String {
-        self.log.0.0.lock().unwrap().clone()
+        self.log.0.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Its process.
@@ -130,6 +131,20 @@ pub fn lives(pid: Pid) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
+/// A port that nobody has now. A scheduler that is started again needs the same, so it is none of
+/// those that the system gives to connections: one of them would have it meanwhile, perhaps that of
+/// a worker which looks for its scheduler.
+fn free_port() -> u16 {
+    static DRAWN: AtomicU32 = AtomicU32::new(0);
+    let draw = || {
+        let number = DRAWN.fetch_add(1, Ordering::Relaxed);
+        let drawn = std::process::id().wrapping_mul(37).wrapping_add(number);
+        let port = 10_000 + (drawn % 20_000) as u16;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok().then_some(port)
+    };
+    until("a port is free", draw)
+}
+
 /// A scheduler, workers, a ledger and a store.
 pub struct Pool {
     /// Where all of it is.
@@ -160,10 +175,7 @@ impl Pool {
         environment: Vec<(String, String)>,
         workers: usize,
     ) -> Pool {
-        // One that nobody has now; a scheduler that is started again needs the same.
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = free_port();
         let scheduler = None;
         let mut pool = Pool { scratch, store, environment, port, scheduler, workers: Vec::new() };
         pool.start_scheduler();
