@@ -136,7 +136,7 @@ fn a_worker_that_is_told_to_end_hands_back_what_it_holds() {
 
 #[test]
 fn a_drained_worker_is_given_nothing_until_that_is_taken_back() {
-    let pool = Pool::start(1);
+    let mut pool = Pool::start(1);
     let (code, said, errors) = run(pool.ask("drain").arg("w0"));
     assert_eq!((code, errors.as_str()), (Some(0), ""));
     assert!(said.contains("given nothing new"), "{said}");
@@ -146,6 +146,11 @@ fn a_drained_worker_is_given_nothing_until_that_is_taken_back() {
     let (_, listed, _) = run(&mut pool.ask("workers"));
     assert!(listed.contains("drained"), "{listed}");
     assert!(!pool.worker(0).said().contains("begun"));
+    // A scheduler that is started again knows it, too.
+    drop(pool.scheduler.take());
+    pool.start_scheduler();
+    let is_listed = || run(&mut pool.ask("workers")).1.contains("drained").then_some(());
+    until("the worker is back, and drained", is_listed);
     run(pool.ask("drain").args(["w0", "--undo"]));
     waiting.succeed();
     let (code, _, errors) = run(pool.ask("drain").arg("nobody"));

@@ -213,6 +213,15 @@ impl Errands {
         });
     }
 
+    /// Has the ledger remember that a worker is to be empty, or no longer.
+    pub fn drain(&self, worker: WorkerId, drain: bool) {
+        let errands = self.clone();
+        self.tasks.spawn(async move {
+            let write = || errands.ledger.drain(worker, drain);
+            errands.insist("a drain is not written down yet", write).await;
+        });
+    }
+
     /// Has the ledger forget a failure.
     pub fn pardon(&self, job: JobId) {
         let errands = self.clone();

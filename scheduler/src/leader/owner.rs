@@ -73,7 +73,7 @@ impl Owner {
         stop: CancellationToken,
     ) -> Owner {
         let Means { clock, policy, store, ledger, tasks } = means;
-        let Remembered { term, store: _, claims, failures, wanted: _ } = remembered;
+        let Remembered { term, store: _, claims, failures, wanted: _, drains } = remembered;
         let now = clock.now();
         let mut owner = Owner {
             clock,
@@ -103,6 +103,9 @@ impl Owner {
         };
         for (job, failed) in failures {
             owner.remember_failure(job, failed);
+        }
+        for worker in drains {
+            owner.plan(Event::Drain { worker, drain: true });
         }
         owner.remember_claims(claims);
         owner

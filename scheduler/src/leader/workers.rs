@@ -242,6 +242,7 @@ impl Owner {
         for worker in &meant {
             info!(worker = worker.0, drain, "an administrator wants a worker empty, or no longer");
             self.plan(Event::Drain { worker: *worker, drain });
+            self.errands.drain(*worker, drain);
         }
         let leases = self.planner.view().leases;
         Some(leases.iter().filter(|lease| meant.contains(&lease.worker)).count() as u32)

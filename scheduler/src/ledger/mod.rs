@@ -1,5 +1,5 @@
 //! The durable record of who leads and of what was promised: terms, batch claims,
-//! why jobs failed, and when they were wanted last.
+//! why jobs failed, when they were wanted last, and which workers are to be empty.
 //! One SQLite file, held by one process for as long as it runs, and written by one task.
 //!
 //! Not in it: workers, spans, playheads and viewers (they are told again), and what is published (the
@@ -14,7 +14,7 @@ mod tests;
 use std::path::Path;
 
 use segue_model::JobId;
-use segue_model::pool::Term;
+use segue_model::pool::{Term, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -56,6 +56,8 @@ pub struct Remembered {
     pub failures: Vec<(JobId, Failed)>,
     /// When jobs were wanted last; milliseconds since 1970.
     pub wanted: Vec<(JobId, u64)>,
+    /// Workers that an administrator wants empty.
+    pub drains: Vec<WorkerId>,
 }
 
 /// It could not be written. What was asked did not happen.
@@ -124,6 +126,11 @@ impl Ledger {
     /// Forgets when a job was wanted.
     pub async fn unwanted(&self, job: JobId) -> Result<(), LedgerError> {
         self.ask(Write::Unwanted(job)).await.map(|_| ())
+    }
+
+    /// Remembers that an administrator wants a worker empty, or no longer.
+    pub async fn drain(&self, worker: WorkerId, drain: bool) -> Result<(), LedgerError> {
+        self.ask(Write::Drain { worker, drain }).await.map(|_| ())
     }
 
     /// Remembers which store its jobs are in.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use segue_model::pool::Term;
+use segue_model::pool::{Term, WorkerId};
 use segue_model::{Hash, JobId};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteLockingMode, SqliteRow,
@@ -15,15 +15,18 @@ use tokio::time::Instant;
 use super::{BatchClaim, Remembered, Written};
 use crate::summary::Failed;
 
-/// What this version writes.
-const SCHEMA: i64 = 1;
+/// What this version writes: so many of the [`STEPS`].
+const SCHEMA: i64 = STEPS.len() as i64;
 /// Marks a file as a ledger: 'Segu'.
 const APPLICATION: i64 = 0x5365_6775;
 /// Who was killed lets go of its files at once, and who is ending within this.
 const HELD: Duration = Duration::from_millis(1500);
 const RETRY: Duration = Duration::from_millis(50);
 
-const TABLES: &str = "
+/// What makes a ledger, version by version: those that a file lacks are taken when it is opened. A
+/// step that was released is never changed.
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE leadership (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         term INTEGER NOT NULL,
@@ -43,11 +46,15 @@ const TABLES: &str = "
         job BLOB NOT NULL UNIQUE,
         failed TEXT NOT NULL
     ) STRICT;
+    ",
+    "
     CREATE TABLE wanted (
         job BLOB NOT NULL PRIMARY KEY,
         at_unix_ms INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
-";
+    CREATE TABLE drains (worker INTEGER PRIMARY KEY) STRICT;
+    ",
+];
 
 /// Why a ledger cannot be used. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +142,8 @@ async fn try_open(path: &Path) -> Result<(SqliteConnection, Remembered), OpenErr
     let claims = read_claims(&mut connection).await.map_err(wrong)?;
     let failures = read_failures(&mut connection).await.map_err(wrong)?;
     let wanted = read_wanted(&mut connection).await.map_err(wrong)?;
-    Ok((connection, Remembered { term, store, claims, failures, wanted }))
+    let drains = read_drains(&mut connection).await.map_err(wrong)?;
+    Ok((connection, Remembered { term, store, claims, failures, wanted, drains }))
 }
 
 async fn prepare(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
@@ -160,15 +168,17 @@ async fn prepare(path: &Path, connection: &mut SqliteConnection) -> Result<(), O
     if schema > SCHEMA {
         return Err(OpenError::Newer { path: path.to_owned(), found: schema });
     }
-    if !fresh {
+    if schema == SCHEMA {
         return Ok(());
     }
     let mut transaction = connection.begin().await.map_err(wrong)?;
-    for statement in TABLES.split_inclusive(';').filter(|text| !text.trim().is_empty()) {
+    let steps = STEPS.iter().skip(schema.max(0) as usize);
+    let statements = steps.flat_map(|step| step.split_inclusive(';'));
+    for statement in statements.filter(|text| !text.trim().is_empty()) {
         transaction.execute(statement).await.map_err(wrong)?;
     }
     // Numbers cannot be bound in a pragma; these are SCHEMA and APPLICATION.
-    transaction.execute("PRAGMA user_version = 1").await.map_err(wrong)?;
+    transaction.execute("PRAGMA user_version = 2").await.map_err(wrong)?;
     transaction.execute("PRAGMA application_id = 1399154549").await.map_err(wrong)?;
     transaction.commit().await.map_err(wrong)
 }
@@ -211,6 +221,12 @@ async fn read_wanted(connection: &mut SqliteConnection) -> sqlx::Result<Vec<(Job
     let wanted =
         |row: &SqliteRow| Ok((job_id(row.try_get(0)?)?, row.try_get::<i64, _>(1)?.max(0) as u64));
     rows.iter().map(wanted).collect()
+}
+
+async fn read_drains(connection: &mut SqliteConnection) -> sqlx::Result<Vec<WorkerId>> {
+    let rows = sqlx::query("SELECT worker FROM drains").fetch_all(connection).await?;
+    let worker = |row: &SqliteRow| Ok(WorkerId(row.try_get::<i64, _>(0)?.cast_unsigned()));
+    rows.iter().map(worker).collect()
 }
 
 fn job_id(bytes: &[u8]) -> sqlx::Result<JobId> {

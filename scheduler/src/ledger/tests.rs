@@ -153,6 +153,26 @@ async fn what_is_no_ledger_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn a_ledger_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_has() {
+    let (_folder, path) = folder();
+    let (ledger, _, task) = opened(&path).await;
+    ledger.claim(claim("film", "it")).await.expect("written");
+    closed(ledger, task).await;
+    // As the first version left it.
+    make(&path, &["DROP TABLE wanted", "DROP TABLE drains", "PRAGMA user_version = 1"]).await;
+
+    let (ledger, remembered, task) = opened(&path).await;
+    assert_eq!((remembered.claims.len(), remembered.drains.len()), (1, 0));
+    let worker = WorkerId(u64::MAX - 3);
+    for (worker, drain) in [(worker, true), (WorkerId(7), true), (WorkerId(7), false)] {
+        ledger.drain(worker, drain).await.expect("written");
+    }
+    closed(ledger, task).await;
+    let (_, remembered, _) = opened(&path).await;
+    assert_eq!(remembered.drains, [worker]);
+}
+
+#[tokio::test]
 async fn a_newer_ledger_is_refused_with_what_to_update() {
     let (_folder, path) = folder();
     let (ledger, _, task) = opened(&path).await;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use segue_model::JobId;
-use segue_model::pool::Term;
+use segue_model::pool::{Term, WorkerId};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Connection, Sqlite, Transaction};
 use tokio::sync::{mpsc, oneshot};
@@ -37,6 +37,7 @@ pub(super) enum Write {
     Store(String),
     Wanted { jobs: Vec<JobId>, at_unix_ms: u64 },
     Unwanted(JobId),
+    Drain { worker: WorkerId, drain: bool },
 }
 
 /// Owns the connection.
@@ -180,6 +181,13 @@ fn queries(write: Write, number: u64) -> Vec<Query> {
         }
         Write::Unwanted(job) => {
             vec![sqlx::query("DELETE FROM wanted WHERE job = $1").bind(job.0.0.to_vec())]
+        }
+        Write::Drain { worker, drain } => {
+            let text = match drain {
+                true => "INSERT OR IGNORE INTO drains (worker) VALUES ($1)",
+                false => "DELETE FROM drains WHERE worker = $1",
+            };
+            vec![sqlx::query(text).bind(worker.0.cast_signed())]
         }
         Write::Outlive(term) => {
             let text = "UPDATE leadership SET term = max(term, $1) WHERE one = 1";

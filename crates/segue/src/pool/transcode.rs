@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use segue_api::v1::{self, JobState};
@@ -54,12 +54,13 @@ async fn transcode(settings: &Settings, screen: &mut Screen) -> Result<(), Endin
         source: settings.source.clone(),
         request: Some((&settings.request).into()),
         batch: true,
+        claim: make_up_claim(),
         ..v1::SubmitRequest::default()
     };
     let mut signals = Signals::new()?;
     screen.say("asking a worker what the film is");
     let submitted = tokio::select! {
-        submitted = submit(&client, request) => submitted?,
+        submitted = submit(settings, &client, request) => submitted?,
         () = signals.first() => {
             return Err(Ending::Interrupted("interrupted before the job was known".to_owned()));
         }
@@ -90,8 +91,35 @@ async fn transcode(settings: &Settings, screen: &mut Screen) -> Result<(), Endin
     Ok(())
 }
 
-async fn submit(client: &Client, request: v1::SubmitRequest) -> Result<v1::SubmitResponse, Ending> {
-    Ok(client.jobs().submit(request).await.map_err(refused)?.into_inner())
+/// The same claim again is the same claim: a scheduler that dies over it is asked once more.
+async fn submit(
+    settings: &Settings,
+    client: &Client,
+    request: v1::SubmitRequest,
+) -> Result<v1::SubmitResponse, Ending> {
+    let began = Instant::now();
+    let mut client = client.clone();
+    loop {
+        let status = match client.jobs().submit(request.clone()).await {
+            Ok(submitted) => return Ok(submitted.into_inner()),
+            Err(status) => status,
+        };
+        // One that lives and has nobody to ask says so, with details.
+        let is_dead = is_passing(&status) && status.details().is_empty();
+        if !is_dead || began.elapsed() > PATIENCE {
+            return Err(refused(status));
+        }
+        tokio::time::sleep(PAUSE).await;
+        if let Ok(again) = Client::connect(&settings.scheduler).await {
+            client = again;
+        }
+    }
+}
+
+/// What no other run calls its claim.
+fn make_up_claim() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("transcode-{}-{}", std::process::id(), now.as_nanos())
 }
 
 /// Shows how the job gets on until it is finished.
