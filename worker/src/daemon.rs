@@ -19,12 +19,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::control::Control;
-use crate::lead::{self, Shop};
+use crate::lead;
 use crate::link::Happening;
+use crate::shop::Shop;
 use crate::{devices, question};
 
 /// Sources looked at at once.
 const QUESTIONS: usize = 2;
+/// Who is told to end gives the store so long to take what is made.
+const LEAVE_MAX: Duration = Duration::from_secs(60);
+/// Threads whose processes were killed end within this.
+const JOIN_MAX: Duration = Duration::from_secs(5);
 /// Nothing may be due for longer than anybody waits.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -83,17 +88,23 @@ impl Daemon {
         stop: CancellationToken,
     ) {
         let mut leaving = false;
+        let mut leave_by = Instant::now() + IDLE;
         while !self.left {
             let due = self.session.deadline().map(|at| self.began + Duration::from_millis(at.0));
             let due = due.unwrap_or_else(|| Instant::now() + IDLE);
             tokio::select! {
                 () = stop.cancelled(), if !leaving => {
                     leaving = true;
+                    leave_by = Instant::now() + LEAVE_MAX;
                     info!("handing back what is held; a second signal ends it at once");
                     self.handle(Event::Drain);
                 }
                 Some(happening) = happenings.recv() => self.happened(happening),
                 Some(report) = reports.recv() => self.reported(report),
+                () = tokio::time::sleep_until(leave_by), if leaving => {
+                    warn!("the store takes nothing: what it lacks is made again elsewhere");
+                    break;
+                }
                 () = tokio::time::sleep_until(due) => self.handle(Event::Tick),
             }
         }
@@ -139,7 +150,7 @@ impl Daemon {
         match report {
             Report::Session(event) => self.handle(event),
             Report::Described(described) => match (*described).try_into() {
-                Ok(described) => self.say(Says::Described(described)),
+                Ok(described) => self.say_surely(Says::Described(described)),
                 Err(error) => error!(%error, "a description cannot be sent"),
             },
         }
@@ -188,6 +199,15 @@ impl Daemon {
         }
     }
 
+    /// What is said once: it waits for room, as long as the stream lives.
+    fn say_surely(&self, says: Says) {
+        let Some((_, outbox)) = self.outbox.clone() else { return };
+        tokio::spawn(async move {
+            // A stream that breaks meanwhile has nobody who waits for it.
+            let _ = outbox.send(v1::ConnectRequest { says: Some(says) }).await;
+        });
+    }
+
     fn start(&mut self, order: Order) {
         let lease = order.lease;
         info!(%lease, job = %order.job, span = %order.span, playback = order.playback, "begun");
@@ -222,13 +242,11 @@ impl Daemon {
             // Never closed; and if it were, more at once do no harm.
             let _turn = questions.acquire().await;
             let (spawner, sources) = (shop.spawner.clone(), shop.sources.clone());
+            let number = asked.question;
             let look = move || question::answer(&asked, &sources, &spawner);
-            match tokio::task::spawn_blocking(look).await {
-                Ok(described) => {
-                    let _ = shop.reports.send(Report::Described(Box::new(described))).await;
-                }
-                Err(error) => error!(%error, "describing ended early"),
-            }
+            let looked = tokio::task::spawn_blocking(look).await;
+            let described = looked.unwrap_or_else(|error| question::ended_early(number, &error));
+            let _ = shop.reports.send(Report::Described(Box::new(described))).await;
         });
     }
 
@@ -264,7 +282,8 @@ impl Daemon {
                 let _ = thread.join();
             }
         });
-        let _ = joined.await;
+        // One that waits for a file system that is away ends with the process.
+        let _ = tokio::time::timeout(JOIN_MAX, joined).await;
         info!("left");
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,137 +16,24 @@ use bytes::Bytes;
 use segue_dispatch::session::Event;
 use segue_media::span::{SpanEvent, SpanOrder, SpanReport};
 use segue_model::pool::{Measured, Order, Resources, SpanEnd};
-use segue_model::{FailureClass, Job, JobId, SegmentId, Span, SpanFailure};
-use segue_store::{Loss, Store};
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use segue_model::{FailureClass, Job, SegmentId, Span, SpanFailure};
+use segue_store::Loss;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::control::Control;
-use crate::daemon::Report;
 use crate::film::Film;
-use crate::shelf::{Label, Shelf};
+use crate::shelf::Label;
+use crate::shop::Shop;
 use crate::source::Sources;
-use crate::span_process::{SpanProcess, SpawnError, Spawner, Trouble};
-use crate::upload::{Parcel, Uploads};
+use crate::span_process::{SpanProcess, SpawnError, Trouble, Word};
+use crate::upload::Parcel;
 use crate::usage::Usage;
-
-/// Between looks for a job object that the store does not give.
-const PAUSE: Duration = Duration::from_millis(500);
-/// Jobs that are kept at hand.
-const JOBS: usize = 16;
-/// Processes that are kept after their span.
-const IDLE: usize = 2;
 
 /// From one sign of life of a process to the next.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// A segment in so many milliseconds needs no excuse.
 const GUESS_MIN: u32 = 3_000;
-
-/// What all spans of a worker share.
-pub struct Shop {
-    /// Starts processes.
-    pub spawner: Spawner,
-    /// Where what is made is held.
-    pub shelf: Arc<Shelf>,
-    /// Where it is stored.
-    pub store: Store,
-    /// Brings it there.
-    pub uploads: Arc<Uploads>,
-    /// Hears what happens.
-    pub reports: mpsc::Sender<Report>,
-    /// How sources are reached that are not files of this machine.
-    pub sources: Sources,
-    /// For what waits.
-    pub runtime: Handle,
-    /// Threads for each decoder and encoder.
-    pub threads: u32,
-    jobs: Mutex<Vec<Arc<Job>>>,
-    idle: Mutex<Vec<SpanProcess>>,
-}
-
-impl Shop {
-    /// With nothing at hand yet.
-    pub fn new(
-        spawner: Spawner,
-        shelf: Arc<Shelf>,
-        store: Store,
-        sources: Sources,
-        reports: mpsc::Sender<Report>,
-        threads: u32,
-    ) -> Shop {
-        let uploads = Arc::new(Uploads::new(store.clone(), shelf.clone(), reports.clone()));
-        let runtime = Handle::current();
-        let (jobs, idle) = (Mutex::default(), Mutex::default());
-        Shop { spawner, shelf, store, uploads, reports, sources, runtime, threads, jobs, idle }
-    }
-
-    /// The description of a job, as soon as the store gives it.
-    fn job(&self, id: JobId, control: &Control) -> Result<Arc<Job>, Stop> {
-        if let Some(job) = self.jobs().iter().find(|job| job.id == id) {
-            return Ok(job.clone());
-        }
-        let job = self.runtime.block_on(async {
-            tokio::select! {
-                job = read_job(&self.store, id) => job.map_err(Stop::Ended),
-                () = control.stopped() => Err(Stop::Told),
-            }
-        })?;
-        let job = Arc::new(job);
-        let mut jobs = self.jobs();
-        if jobs.len() == JOBS {
-            jobs.remove(0);
-        }
-        jobs.push(job.clone());
-        Ok(job)
-    }
-
-    fn process(&self) -> Result<SpanProcess, SpawnError> {
-        let idle = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            std::iter::from_fn(|| idle.pop()).find(SpanProcess::lives)
-        };
-        idle.map_or_else(|| self.spawner.spawn(), Ok)
-    }
-
-    fn keep(&self, process: SpanProcess) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE {
-            idle.push(process);
-        }
-    }
-
-    fn jobs(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Job>>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn report(&self, event: Event) {
-        // Nobody listens any more when the worker has left.
-        let _ = self.reports.blocking_send(Report::Session(event));
-    }
-}
-
-async fn read_job(store: &Store, id: JobId) -> Result<Job, SpanEnd> {
-    let mut told = false;
-    loop {
-        match store.job(id).await {
-            Ok(Some(job)) => return Ok(job),
-            Ok(None) => {
-                let message = format!("job {id} is not in the store: was it removed?");
-                return Err(failed(FailureClass::Transient, message));
-            }
-            Err(error) if error.kind() == segue_store::Kind::Damaged => {
-                return Err(failed(FailureClass::Transient, error.to_string()));
-            }
-            Err(error) if !std::mem::replace(&mut told, true) => {
-                warn!(job = %id, %error, "trying again");
-            }
-            Err(_) => {}
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-}
 
 /// Why a span is not gone on with.
 enum Stop {
@@ -175,6 +62,7 @@ pub fn start(
                 usage: None,
                 damaged: 0,
                 last: Vec::new(),
+                ahead: Ahead::default(),
                 told_at: None,
                 guess: 0,
                 measured: false,
@@ -202,6 +90,25 @@ struct Made {
     loss: Loss,
 }
 
+/// What was made beyond what is wanted.
+#[derive(Default)]
+struct Ahead(Vec<Made>);
+
+impl Ahead {
+    fn first(&self) -> Option<u32> {
+        self.0.iter().map(|made| made.id.index).min()
+    }
+
+    /// Takes what is before segment `end`, in order.
+    fn before(&mut self, end: u32) -> Vec<Made> {
+        let (mut wanted, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.0).into_iter().partition(|made| made.id.index < end);
+        self.0 = rest;
+        wanted.sort_by_key(|made| (made.id.index, made.id.rendition));
+        wanted
+    }
+}
+
 struct Lead<'a> {
     shop: &'a Arc<Shop>,
     order: Order,
@@ -212,6 +119,8 @@ struct Lead<'a> {
     damaged: u64,
     /// The film's last segments, until the process is done.
     last: Vec<Made>,
+    /// What is not wanted yet.
+    ahead: Ahead,
     /// When it was said last that the process lives.
     told_at: Option<Instant>,
     /// Milliseconds for a segment, as far as its first pictures tell.
@@ -230,8 +139,11 @@ impl Lead<'_> {
     }
 
     fn make_all(&mut self) -> Result<std::convert::Infallible, Stop> {
-        let job = self.shop.job(self.order.job, self.control)?;
+        self.waits();
+        let job = self.shop.job(self.order.job, self.control.stopped());
+        let job = job.ok_or(Stop::Told)?.map_err(Stop::Ended)?;
         let film = open(&job, &self.shop.sources)?;
+        self.goes_on();
         let parcel = Parcel::new(self.order.lease, job.clone(), self.released.clone());
         let parcel = Arc::new(parcel);
         let mut process = None;
@@ -252,6 +164,13 @@ impl Lead<'_> {
                 None => self.shop.process().map_err(|error| Stop::Ended(no_process(&error)))?,
             };
             self.make(&job, &film, &parcel, &mut ready, span)?;
+            // What it made beyond the end, it made for nothing unless that moves.
+            while let Some(index) = self.ahead.first() {
+                if !self.control.wait_for(index) {
+                    return Err(Stop::Told);
+                }
+                self.give_wanted(&film, &parcel)?;
+            }
             process = Some(ready);
             next = span.end;
         }
@@ -288,15 +207,23 @@ impl Lead<'_> {
         self.usage = Some(Usage::begin(process.pid()));
         self.damaged = 0;
         self.last.clear();
+        self.ahead = Ahead::default();
         let mut left = missing(&order);
         let mut refused = None;
-        let made = process.make(descriptor.as_fd(), &order, &mut |event| match self
-            .take(&order, film, parcel, &mut left, event)
-        {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(stop) => {
-                refused = Some(stop);
-                ControlFlow::Break(())
+        let made = process.make_telling(descriptor.as_fd(), &order, &mut |word| {
+            let taken = match word {
+                Word::Event(event) => self.take(&order, film, parcel, &mut left, event),
+                Word::Waits => {
+                    self.waits();
+                    Ok(())
+                }
+            };
+            match taken {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(stop) => {
+                    refused = Some(stop);
+                    ControlFlow::Break(())
+                }
             }
         });
         let lives = self.control.end_work();
@@ -352,7 +279,8 @@ impl Lead<'_> {
                     self.last.push(made);
                     return Ok(());
                 }
-                self.give(order, film, parcel, made)
+                self.give(order, film, parcel, made)?;
+                self.hold_up(film, parcel, left)
             }
             SpanEvent::Init { .. } | SpanEvent::Segment { .. } => {
                 let message = "a span process made what it was not asked for".to_owned();
@@ -384,7 +312,7 @@ impl Lead<'_> {
         Ok(())
     }
 
-    /// Waits until it is wanted, and puts it where others find it.
+    /// Puts it where others find it; what is beyond the end is put aside.
     fn give(
         &mut self,
         order: &SpanOrder,
@@ -393,13 +321,59 @@ impl Lead<'_> {
         made: Made,
     ) -> Result<(), Stop> {
         let id = made.id;
-        let held_up = Instant::now();
-        if !self.control.wait_for(id.index) {
-            return Err(Stop::Told);
+        if id.index >= self.control.end() {
+            self.ahead.0.push(made);
+            return Ok(());
         }
         self.shelve(film, parcel, made)?;
-        self.measure(order, id, held_up.elapsed());
+        self.measure(order, id);
         Ok(())
+    }
+
+    /// Reads no more of what a process makes when all that is wanted is made: its pipe fills, and it
+    /// waits. Not before that: renditions do not come in step, and what is wanted may be behind what
+    /// is not.
+    fn hold_up(
+        &mut self,
+        film: &Film,
+        parcel: &Arc<Parcel>,
+        left: &BTreeSet<SegmentId>,
+    ) -> Result<(), Stop> {
+        while let Some(first) = self.ahead.first() {
+            let end = self.control.end();
+            let more_to_come = left.iter().any(|segment| segment.index < end);
+            if first >= end && more_to_come && !self.control.is_stopped() {
+                return Ok(());
+            }
+            let held_up = Instant::now();
+            if !self.control.wait_for(first) {
+                return Err(Stop::Told);
+            }
+            if let Some(usage) = &mut self.usage {
+                usage.pause(held_up.elapsed());
+            }
+            self.give_wanted(film, parcel)?;
+        }
+        Ok(())
+    }
+
+    /// What was put aside and is wanted now.
+    fn give_wanted(&mut self, film: &Film, parcel: &Arc<Parcel>) -> Result<(), Stop> {
+        for made in self.ahead.before(self.control.end()) {
+            self.shelve(film, parcel, made)?;
+        }
+        Ok(())
+    }
+
+    /// From here on storage is waited for.
+    fn waits(&mut self) {
+        self.told_at = None;
+        self.shop.report(Event::Waits { lease: self.order.lease });
+    }
+
+    /// It answered.
+    fn goes_on(&mut self) {
+        self.shop.report(Event::Progress { lease: self.order.lease });
     }
 
     /// Says now and then that a process lives, and how slow it seems before it has made anything.
@@ -424,19 +398,29 @@ impl Lead<'_> {
         }
     }
 
-    fn shelve(&self, film: &Film, parcel: &Arc<Parcel>, made: Made) -> Result<(), Stop> {
+    fn shelve(&mut self, film: &Film, parcel: &Arc<Parcel>, made: Made) -> Result<(), Stop> {
         let Made { id, bytes, loss } = made;
         // Before anything made from it is shown to anybody.
         if !film.is_unchanged() {
             return Err(Stop::Ended(changed(film)));
         }
         let shop = self.shop;
-        let room = shop.runtime.block_on(async {
-            tokio::select! {
-                room = shop.shelf.room_for(bytes.len()) => Some(room),
-                () = self.control.stopped() => None,
+        let room = match shop.shelf.room_at_once(bytes.len()) {
+            Some(room) => Some(room),
+            None => {
+                let since = Instant::now();
+                self.waits();
+                let room = shop.runtime.block_on(async {
+                    tokio::select! {
+                        room = shop.shelf.room_for(bytes.len()) => Some(room),
+                        () = self.control.stopped() => None,
+                    }
+                });
+                self.goes_on();
+                self.usage.iter_mut().for_each(|usage| usage.pause(since.elapsed()));
+                room
             }
-        });
+        };
         let label = Label { job: parcel.job.id, rendition: id.rendition, index: Some(id.index) };
         shop.shelf.put(label, bytes.clone(), room.ok_or(Stop::Told)?);
         shop.report(Event::Ready { lease: self.order.lease, segment: id });
@@ -446,9 +430,8 @@ impl Lead<'_> {
     }
 
     /// What a segment cost counts when the last of its renditions is made.
-    fn measure(&mut self, order: &SpanOrder, id: SegmentId, waited: Duration) {
-        let Some(usage) = &mut self.usage else { return };
-        usage.pause(waited);
+    fn measure(&mut self, order: &SpanOrder, id: SegmentId) {
+        let Some(usage) = &self.usage else { return };
         if order.renditions.last() != Some(&id.rendition) {
             return;
         }

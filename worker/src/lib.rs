@@ -15,6 +15,7 @@ mod question;
 mod run;
 mod segments;
 mod shelf;
+mod shop;
 mod source;
 pub mod span_process;
 mod upload;

@@ -13,6 +13,13 @@ pub fn answer(question: &v1::Describe, sources: &Sources, spawner: &Spawner) -> 
     Described { question: question.question, outcome: look(&question.source, sources, spawner) }
 }
 
+/// Whoever looked is gone; somebody waits for a word.
+pub fn ended_early(question: u64, error: &dyn std::error::Error) -> Described {
+    let message = format!("looking at it ended early: {error}");
+    let failure = SpanFailure { class: FailureClass::Worker, message, log: Vec::new() };
+    Described { question, outcome: Err(failure) }
+}
+
 fn look(
     url: &str,
     sources: &Sources,

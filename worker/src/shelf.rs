@@ -59,6 +59,12 @@ impl Shelf {
         Shelf { room, pieces, books: Mutex::default() }
     }
 
+    /// Room for `bytes`, if there is any now.
+    pub fn room_at_once(&self, bytes: usize) -> Option<Room> {
+        let pieces = bytes.div_ceil(PIECE).clamp(1, self.pieces) as u32;
+        self.room.clone().try_acquire_many_owned(pieces).ok().map(Room)
+    }
+
     /// Waits until there is room for `bytes`. What is larger than the shelf takes all of it.
     pub async fn room_for(&self, bytes: usize) -> Room {
         let pieces = bytes.div_ceil(PIECE).clamp(1, self.pieces) as u32;

@@ -209,3 +209,37 @@ fn a_guess_of_the_pace_is_told_at_once_and_earns_patience() {
         (2..400).find(|second| renewed(&mut worker, second * 1000).contains(&Action::Stop(LEASE)));
     assert_eq!(stopped, Some(160));
 }
+
+#[test]
+fn what_waits_for_storage_does_not_hang_and_is_handed_back_without_blame() {
+    let mut worker = Worker::new();
+    worker.is_told(0, vec![order(false, 10)], false);
+    worker.made(1_000, 0);
+    worker.stored(1_100, 0);
+    worker.tell(2_000, Event::Waits { lease: LEASE });
+    let mut ended = None;
+    for second in 3..40 {
+        // Saying it again does not begin it anew.
+        worker.tell(second * 1000, Event::Waits { lease: LEASE });
+        for action in renewed(&mut worker, second * 1000) {
+            if let Action::Status(status) = action {
+                let end = status.spans.first().and_then(|span| span.end.clone());
+                ended = ended.or(end.map(|end| (second, end)));
+            }
+        }
+    }
+    let Some((17, SpanEnd::Failed(failure))) = ended else { panic!("{ended:?}") };
+    assert_eq!(failure.class, segue_model::FailureClass::Transient);
+}
+
+#[test]
+fn what_gets_on_after_it_waited_is_given_all_its_time_again() {
+    let mut worker = Worker::new();
+    worker.is_told(0, vec![order(false, 10)], false);
+    worker.tell(1_000, Event::Waits { lease: LEASE });
+    renewed(&mut worker, 8_000);
+    worker.tell(14_000, Event::Progress { lease: LEASE });
+    let stopped =
+        (15..200).find(|second| renewed(&mut worker, second * 1000).contains(&Action::Stop(LEASE)));
+    assert_eq!(stopped, Some(74));
+}

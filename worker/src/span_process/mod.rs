@@ -21,7 +21,7 @@ mod spawner;
 
 pub use death::{Death, EndedBy, signal_name};
 pub use patience::Patience;
-pub use process::{SpanProcess, Trouble};
+pub use process::{SpanProcess, Trouble, Word};
 pub use spawner::{Killer, SpawnError, Spawner};
 
 /// The hidden subcommand under which the binary runs as a span process.

@@ -19,6 +19,15 @@ use super::protocol::{self, Message, Order, PREAMBLE, SandboxCheck, WireError};
 use super::spawner::{Killer, SpawnError, Streams, Ward, lock};
 use super::{Death, EndedBy, Patience, Spawner};
 
+/// What a child says while it makes a span.
+#[derive(Debug)]
+pub enum Word {
+    /// What it made, or that it gets on.
+    Event(SpanEvent),
+    /// It waits for its source.
+    Waits,
+}
+
 /// Why an order was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
@@ -111,20 +120,36 @@ impl SpanProcess {
         order: &SpanOrder,
         on_event: &mut dyn FnMut(SpanEvent) -> ControlFlow<()>,
     ) -> Result<SpanReport, Trouble> {
+        self.make_telling(source, order, &mut |word| match word {
+            Word::Event(event) => on_event(event),
+            Word::Waits => ControlFlow::Continue(()),
+        })
+    }
+
+    /// The same, and also hears when the child waits for its source.
+    pub fn make_telling(
+        &mut self,
+        source: BorrowedFd<'_>,
+        order: &SpanOrder,
+        on_word: &mut dyn FnMut(Word) -> ControlFlow<()>,
+    ) -> Result<SpanReport, Trouble> {
         self.give(&Order::Span(Box::new(order.clone())), Some(source))?;
         loop {
             let (message, bytes) = self.hear().map_err(Trouble::Died)?;
-            let event = match message {
-                Message::Progress(progress) => SpanEvent::Progress(progress),
-                // It has spoken, which is all there is to it.
-                Message::Waiting => continue,
-                Message::Init { rendition, .. } => SpanEvent::Init { rendition, bytes },
-                Message::Segment { id, damaged, .. } => SpanEvent::Segment { id, bytes, damaged },
+            let word = match message {
+                Message::Waiting => Word::Waits,
+                Message::Progress(progress) => Word::Event(SpanEvent::Progress(progress)),
+                Message::Init { rendition, .. } => {
+                    Word::Event(SpanEvent::Init { rendition, bytes })
+                }
+                Message::Segment { id, damaged, .. } => {
+                    Word::Event(SpanEvent::Segment { id, bytes, damaged })
+                }
                 Message::Done(report) => return Ok(report),
                 Message::Failed(failure) => return Err(Trouble::Failed(failure)),
                 other => return Err(Trouble::Died(self.out_of_turn(&other))),
             };
-            if on_event(event).is_break() {
+            if on_word(word).is_break() {
                 self.ward.end();
                 return Err(Trouble::Stopped);
             }

@@ -17,6 +17,9 @@ use super::{Death, Patience, SUBCOMMAND, SpanProcess};
 /// The pause after a child that could not be started ahead of need.
 const COLD: Duration = Duration::from_secs(1);
 
+/// Between looks at a child that was killed.
+const REAP: Duration = Duration::from_millis(1);
+
 /// Why there is no child.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
@@ -177,11 +180,13 @@ impl Ward {
 
     /// Makes sure that it is gone. Doing it again is harmless.
     pub(super) fn end(&self) {
-        let mut child = lock(&self.child);
         // Already ended is as good.
-        let _ = child.kill();
-        let _ = child.wait();
-        drop(child);
+        let _ = lock(&self.child).kill();
+        // Waited for without the lock: one that the kernel cannot end yet must not hold up others who
+        // want it gone.
+        while lock(&self.child).try_wait().is_ok_and(|ended| ended.is_none()) {
+            thread::sleep(REAP);
+        }
         self.children.table().living.remove(&self.number);
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Held {
     pub measured: Option<Measured>,
     rows: BTreeMap<u32, Row>,
     progress_at: Moment,
+    /// Since when it waits for storage, if it does.
+    waits_since: Option<Moment>,
     ended: Option<SpanEnd>,
 }
 
@@ -28,7 +30,8 @@ struct Row {
 impl Held {
     pub fn new(order: Order, now: Moment) -> Held {
         let rows = order.renditions.iter().map(|rendition| (rendition, Row::default())).collect();
-        Held { order, measured: None, rows, progress_at: now, ended: None }
+        let (measured, waits_since, ended) = (None, None, None);
+        Held { order, measured, rows, progress_at: now, waits_since, ended }
     }
 
     pub fn is_running(&self) -> bool {
@@ -43,6 +46,12 @@ impl Held {
     /// Its process did something.
     pub fn gets_on(&mut self, now: Moment) {
         self.progress_at = now;
+        self.waits_since = None;
+    }
+
+    /// It waits for storage, and may have done so before.
+    pub fn waits(&mut self, now: Moment) {
+        self.waits_since.get_or_insert(now);
     }
 
     /// Whether that is news.
@@ -101,8 +110,20 @@ impl Held {
 
     /// What waits for storage, or at its end, does not hang.
     pub fn hangs(&self, now: Moment, patience: &Patience) -> bool {
+        self.may_hang()
+            && self.waits_since.is_none()
+            && now >= self.progress_at + self.hang_after(patience)
+    }
+
+    /// Whether it waited for storage for as long as anybody should. What it made is another matter:
+    /// that is held, and read from here.
+    pub fn waited_enough(&self, now: Moment, patience: &Patience) -> bool {
+        self.may_hang() && self.waits_since.is_some_and(|since| now >= since + patience.storage)
+    }
+
+    fn may_hang(&self) -> bool {
         let at_end = self.ready_through() >= self.order.span.end;
-        !at_end && self.is_stored() && now >= self.progress_at + self.hang_after(patience)
+        !at_end && self.is_stored()
     }
 
     fn is_stored(&self) -> bool {
@@ -129,7 +150,11 @@ impl Held {
         if self.ready_through() >= self.order.span.end {
             return Some(self.progress_at + self.linger(patience, in_haste));
         }
-        self.is_stored().then(|| self.progress_at + self.hang_after(patience))
+        let patience = match self.waits_since {
+            Some(since) => since + patience.storage,
+            None => self.progress_at + self.hang_after(patience),
+        };
+        self.is_stored().then_some(patience)
     }
 
     pub fn status(&self) -> SpanStatus {

@@ -10,11 +10,11 @@ mod held;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use segue_model::SegmentId;
 use segue_model::pool::{
     Answer, Beat, Capabilities, Desired, Hello, LeaseId, Measured, Order, Screened, Screening,
     SpanEnd, Status, Term, WorkerId,
 };
+use segue_model::{FailureClass, SegmentId, SpanFailure};
 
 use crate::{Millis, Moment};
 use held::Held;
@@ -34,6 +34,8 @@ pub struct Patience {
     pub hang: Millis,
     /// The same before its first segment, when nobody knows its pace.
     pub hang_first: Millis,
+    /// Nobody waits longer than this for storage: the span is handed back, and no device blamed.
+    pub storage: Millis,
     /// A worker that leaves waits for so long that somebody hears what it stored last.
     pub leave: Millis,
 }
@@ -47,6 +49,7 @@ impl Default for Patience {
             linger: 15_000,
             hang: 8_000,
             hang_first: 60_000,
+            storage: 15_000,
             leave: 2_000,
         }
     }
@@ -75,6 +78,12 @@ pub enum Event {
     },
     /// A process gets on, though no segment of it is ready.
     Progress {
+        /// Under which lease.
+        lease: LeaseId,
+    },
+    /// A process, or what prepares its work, waits for storage: for the job's description, the
+    /// source, or room for what it made. Until it gets on it does not hang.
+    Waits {
         /// Under which lease.
         lease: LeaseId,
     },
@@ -133,6 +142,12 @@ pub enum Action {
     Screen(Screening),
     /// All is handed back: nothing keeps the worker.
     Leave,
+}
+
+/// Storage did not answer.
+fn no_storage(patience: &Patience) -> SpanFailure {
+    let message = format!("storage did not answer for {} s", patience.storage / 1000);
+    SpanFailure { class: FailureClass::Transient, message, log: Vec::new() }
 }
 
 /// A worker's side of the bargain.
@@ -243,6 +258,10 @@ impl Session {
             Event::Progress { lease } => {
                 let now = self.now;
                 self.held.get_mut(&lease).into_iter().for_each(|held| held.gets_on(now));
+            }
+            Event::Waits { lease } => {
+                let now = self.now;
+                self.held.get_mut(&lease).into_iter().for_each(|held| held.waits(now));
             }
             Event::Measured { lease, measured } => {
                 if let Some(held) = self.held.get_mut(&lease) {
@@ -400,6 +419,8 @@ impl Session {
                 SpanEnd::Done
             } else if over {
                 SpanEnd::Returned
+            } else if held.waited_enough(self.now, &self.patience) {
+                SpanEnd::Failed(no_storage(&self.patience))
             } else if held.hangs(self.now, &self.patience) {
                 SpanEnd::Died
             } else {
