@@ -121,11 +121,11 @@ impl Scheduler {
         };
         let wanted = std::mem::take(&mut remembered.wanted).into_iter().collect();
         let (leader, mut led) = Leader::start(means, remembered, leading.clone());
-        if let Some(keep) = keep {
+        let retained = keep.map(|keep| {
             let (store, ledger, leader) = (store.clone(), ledger.clone(), leader.clone());
             let retention = Retention { keep, store, ledger, leader, wanted };
-            tasks.spawn(retention.run(serving.clone()));
-        }
+            tasks.spawn(retention.run(serving.clone()))
+        });
         let services =
             Services::new(leader.clone(), store, ledger, identity, tasks.clone(), serving.clone());
         let mut served = tokio::spawn(listen(services, leader, listener, serving.clone()));
@@ -136,6 +136,10 @@ impl Scheduler {
             ended = &mut served => {
                 Some(ended.unwrap_or_else(bug).and(Err(Error::Bug("nobody listens".to_owned()))))
             }
+            // Without it the store would fill up, and nobody would know why.
+            ended = or_never(retained) => Some(ended.map_or_else(bug, |()| {
+                Err(Error::Bug("nobody keeps the store within its limit".to_owned()))
+            })),
         };
         // First those who ask, then who answers them, then what it writes to.
         serving.cancel();
@@ -157,6 +161,14 @@ impl Scheduler {
         }
         info!("ended");
         led
+    }
+}
+
+/// For ever, if there is no such task.
+async fn or_never(task: Option<JoinHandle<()>>) -> Result<(), tokio::task::JoinError> {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
     }
 }
 
