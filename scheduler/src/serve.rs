@@ -27,8 +27,6 @@ use crate::retention::{Keep, Retention};
 use crate::service::Services;
 use crate::{meters, web};
 
-/// A film of which every picture is a keyframe has an index of megabytes.
-const DESCRIBED_MAX: usize = 64 << 20;
 /// Viewers of a large site in one message.
 const DEMAND_MAX: usize = 16 << 20;
 /// How soon a peer that is gone without a word is noticed.
@@ -209,7 +207,8 @@ async fn listen(
     let bug = |error| Error::Bug(format!("reflection: {error}"));
     let (reflection, reflection_alpha) =
         (contract().build_v1().map_err(bug)?, contract().build_v1alpha().map_err(bug)?);
-    let workers = WorkersServer::new(services.clone()).max_decoding_message_size(DESCRIBED_MAX);
+    let workers =
+        WorkersServer::new(services.clone()).max_decoding_message_size(segue_api::DESCRIBED_MAX);
     let jobs = JobsServer::new(services.clone()).max_decoding_message_size(DEMAND_MAX);
     let routes = Routes::from(web::router(leader))
         .add_service(jobs)
