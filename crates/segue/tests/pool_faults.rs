@@ -326,6 +326,23 @@ fn fetched(pool: &Pool, copy: &Path) {
 }
 
 #[test]
+fn who_does_not_see_the_store_is_told_so_and_makes_none_up() {
+    let Some(way) = mounting() else { return };
+    let (pool, _) = finished();
+    let out = tempdir().unwrap();
+    let asked = fetch(&pool, &out.path().join("copy"));
+    // The store is below what is mounted over, for this command alone.
+    let hidden = "mount -t tmpfs tmpfs \"$0\" && \"$@\"; code=$?; ls \"$0\"; exit $code";
+    let mut command = Command::new(way[0]);
+    command.args(&way[1..]).args(["sh", "-c", hidden]).arg(pool.scratch.path());
+    command.arg(asked.get_program()).args(asked.get_args());
+    let words = ["does not see the store at file://", &pool.store, "leave --to out"];
+    assert_refused(&command, 1, &words);
+    assert_eq!(ended(&command).1, "", "nothing is made where the store is not");
+    assert!(names(out.path()).is_empty());
+}
+
+#[test]
 fn a_segment_that_lost_its_end_in_the_store_is_found_and_made_again() {
     let (pool, job) = finished();
     let whole = media(&pool.job(&job));
