@@ -3,18 +3,24 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use segue_store::Location;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::error::Error;
 use crate::retention::Keep;
 use crate::serve::{Scheduler, Settings};
+
+/// What still runs when all is said and done may take so long.
+const GRACE: Duration = Duration::from_secs(1);
+/// The exit code of who did not wait for the end, as shells have it.
+const AT_ONCE: i32 = 130;
 
 /// Takes jobs and gives their spans to workers.
 ///
@@ -57,14 +63,17 @@ impl Arguments {
 }
 
 /// Runs a scheduler until SIGINT or SIGTERM. Says one line on standard output when it is ready:
-/// `listening on 127.0.0.1:7700`.
+/// `listening on 127.0.0.1:7700`. A second signal ends the process at once.
 pub fn run(arguments: Arguments) -> Result<(), Error> {
     let settings = arguments.settings()?;
     log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Error::System { what: "threads cannot be started", error })?;
-    runtime.block_on(run_here(settings, arguments.listen))
+    let ended = runtime.block_on(run_here(settings, arguments.listen));
+    // A disk that does not answer would hold its threads, and with them the process, for ever.
+    runtime.shutdown_timeout(GRACE);
+    ended
 }
 
 async fn run_here(settings: Settings, address: SocketAddr) -> Result<(), Error> {
@@ -96,6 +105,12 @@ fn stop_on_signals(stop: &CancellationToken) -> Result<(), Error> {
             _ = terminate.recv() => info!("asked to end"),
         }
         stop.cancel();
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        warn!("asked again: ends at once");
+        std::process::exit(AT_ONCE);
     });
     Ok(())
 }

@@ -54,26 +54,27 @@ pub struct Retention {
 impl Retention {
     /// Looks now and then, until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.keep_within() => {}
+        }
+    }
+
+    async fn keep_within(&mut self) {
         let mut was_too_much = false;
         loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                over = self.look() => {
-                    let too_much = over > 0;
-                    if too_much && !was_too_much {
-                        warn!(
-                            bytes = over, limit = self.keep.bytes,
-                            "the store holds more than it may, and all of it is wanted: raise --keep, \
-                             or cancel something"
-                        );
-                    }
-                    was_too_much = too_much;
-                }
+            // First of all: those who need something say so again when a scheduler starts.
+            tokio::time::sleep(self.keep.every).await;
+            let over = self.look().await;
+            if over > 0 && !was_too_much {
+                warn!(
+                    bytes = over,
+                    limit = self.keep.bytes,
+                    "the store holds more than it may, and all of it is wanted: raise --keep, or \
+                     cancel something"
+                );
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(self.keep.every) => {}
-            }
+            was_too_much = over > 0;
         }
     }
 
@@ -91,7 +92,8 @@ impl Retention {
         let needed: HashSet<JobId> = needed.into_iter().collect();
         let mut held: u64 = usage.values().map(|job| job.bytes).sum();
         for job in to_go(&usage, &self.wanted, &needed, self.keep.bytes) {
-            held -= self.remove(job).await;
+            // More may go than was listed: some of it was written since.
+            held = held.saturating_sub(self.remove(job).await);
         }
         meters::store_held(held);
         held.saturating_sub(self.keep.bytes)

@@ -27,8 +27,6 @@ use crate::retention::{Keep, Retention};
 use crate::service::Services;
 use crate::{meters, web};
 
-/// A film of which every picture is a keyframe has an index of megabytes.
-const DESCRIBED_MAX: usize = 64 << 20;
 /// Viewers of a large site in one message.
 const DEMAND_MAX: usize = 16 << 20;
 /// How soon a peer that is gone without a word is noticed.
@@ -121,11 +119,11 @@ impl Scheduler {
         };
         let wanted = std::mem::take(&mut remembered.wanted).into_iter().collect();
         let (leader, mut led) = Leader::start(means, remembered, leading.clone());
-        if let Some(keep) = keep {
+        let retained = keep.map(|keep| {
             let (store, ledger, leader) = (store.clone(), ledger.clone(), leader.clone());
             let retention = Retention { keep, store, ledger, leader, wanted };
-            tasks.spawn(retention.run(serving.clone()));
-        }
+            tasks.spawn(retention.run(serving.clone()))
+        });
         let services =
             Services::new(leader.clone(), store, ledger, identity, tasks.clone(), serving.clone());
         let mut served = tokio::spawn(listen(services, leader, listener, serving.clone()));
@@ -136,6 +134,10 @@ impl Scheduler {
             ended = &mut served => {
                 Some(ended.unwrap_or_else(bug).and(Err(Error::Bug("nobody listens".to_owned()))))
             }
+            // Without it the store would fill up, and nobody would know why.
+            ended = or_never(retained) => Some(ended.map_or_else(bug, |()| {
+                Err(Error::Bug("nobody keeps the store within its limit".to_owned()))
+            })),
         };
         // First those who ask, then who answers them, then what it writes to.
         serving.cancel();
@@ -157,6 +159,14 @@ impl Scheduler {
         }
         info!("ended");
         led
+    }
+}
+
+/// For ever, if there is no such task.
+async fn or_never(task: Option<JoinHandle<()>>) -> Result<(), tokio::task::JoinError> {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -197,7 +207,8 @@ async fn listen(
     let bug = |error| Error::Bug(format!("reflection: {error}"));
     let (reflection, reflection_alpha) =
         (contract().build_v1().map_err(bug)?, contract().build_v1alpha().map_err(bug)?);
-    let workers = WorkersServer::new(services.clone()).max_decoding_message_size(DESCRIBED_MAX);
+    let workers =
+        WorkersServer::new(services.clone()).max_decoding_message_size(segue_api::DESCRIBED_MAX);
     let jobs = JobsServer::new(services.clone()).max_decoding_message_size(DEMAND_MAX);
     let routes = Routes::from(web::router(leader))
         .add_service(jobs)

@@ -72,12 +72,14 @@ pub enum WorkerError {
 }
 
 impl WorkerError {
-    /// For scripts and supervisors: 2 for what cannot be as asked, 1 for what failed.
+    /// For scripts and supervisors: 2 for what can never be as asked, 1 for what may pass.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             WorkerError::Usage(_) => 2,
-            WorkerError::Store(error) if error.kind() == Kind::Unavailable => 1,
-            WorkerError::Store(_) => 2,
+            WorkerError::Store(error) => match error.kind() {
+                Kind::Missing | Kind::Unsupported => 2,
+                Kind::Unavailable | Kind::Full | Kind::Refused | Kind::Damaged => 1,
+            },
             WorkerError::Trial(_) | WorkerError::System(_) => 1,
         })
     }

@@ -15,7 +15,7 @@ pub mod pool;
 pub mod request;
 
 pub use client::{Client, ClientError};
-pub use described::Described;
+pub use described::{DESCRIBED_MAX, Described};
 pub use greeting::Greeting;
 pub use invalid::Invalid;
 

@@ -127,23 +127,24 @@ fn what_nobody_submitted_is_not_known() {
 
 #[test]
 fn buckets_that_cannot_be_used_are_refused_by_schedulers_and_workers_alike() {
-    let refused = |variables: &[(String, String)], bucket: &str, words: &[&str]| {
+    let refused = |variables: &[(String, String)], bucket: &str, code: i32, words: &[&str]| {
         let store = format!("s3://{bucket}/pool");
         let scratch = tempdir().unwrap();
-        for mut command in [scheduler(scratch.path(), &store), worker(&store)] {
-            assert_refused(command.envs(variables.iter().cloned()), 2, words);
+        for (mut command, code) in [(scheduler(scratch.path(), &store), 2), (worker(&store), code)]
+        {
+            assert_refused(command.envs(variables.iter().cloned()), code, words);
         }
     };
     let server = Server::start();
     let ours = server.variables();
     let stranger = server.variables_as("someone", "else");
-    refused(&stranger, BUCKET, &["s3://films/pool", "AWS_SECRET_ACCESS_KEY"]);
-    refused(&ours, "books", &["s3://books", "make the bucket"]);
+    refused(&stranger, BUCKET, 1, &["s3://films/pool", "AWS_SECRET_ACCESS_KEY"]);
+    refused(&ours, "books", 2, &["s3://books", "make the bucket"]);
     server.faults.clock.store(true, SeqCst);
-    refused(&ours, BUCKET, &["clocks", "NTP"]);
+    refused(&ours, BUCKET, 1, &["clocks", "NTP"]);
     server.faults.clock.store(false, SeqCst);
     server.faults.replaces.store(true, SeqCst);
-    refused(&ours, BUCKET, &["s3://films/pool", "If-None-Match", "MinIO", "a directory"]);
+    refused(&ours, BUCKET, 2, &["s3://films/pool", "If-None-Match", "MinIO", "a directory"]);
 }
 
 #[test]
@@ -183,10 +184,10 @@ fn a_directory_that_may_not_be_written_is_named() {
     let (here, there) = (scratch.path().join("store"), scratch.path().join("a/store"));
     fs::create_dir(&here).unwrap();
     for store in [here, there].map(|store| store.display().to_string()) {
-        for command in [scheduler(scratch.path(), &store), worker(&store)] {
+        for (command, expected) in [(scheduler(scratch.path(), &store), 2), (worker(&store), 1)] {
             let (code, _, errors) = run(&mut as_an_ordinary_user(&command, programs.path()));
             let errors: Vec<&str> = errors.lines().collect();
-            assert!(code == Some(2) && errors.len() == 1, "{code:?}: {errors:?}");
+            assert!(code == Some(expected) && errors.len() == 1, "{code:?}: {errors:?}");
             let told = [&store, "Permission denied", "must be allowed"];
             assert!(told.iter().all(|words| errors[0].contains(words)), "{errors:?}");
         }
@@ -322,6 +323,23 @@ fn fetch(pool: &Pool, copy: &Path) -> Command {
 fn fetched(pool: &Pool, copy: &Path) {
     let (code, _, errors) = run(&mut fetch(pool, copy));
     assert_eq!((code, errors.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn who_does_not_see_the_store_is_told_so_and_makes_none_up() {
+    let Some(way) = mounting() else { return };
+    let (pool, _) = finished();
+    let out = tempdir().unwrap();
+    let asked = fetch(&pool, &out.path().join("copy"));
+    // The store is below what is mounted over, for this command alone.
+    let hidden = "mount -t tmpfs tmpfs \"$0\" && \"$@\"; code=$?; ls \"$0\"; exit $code";
+    let mut command = Command::new(way[0]);
+    command.args(&way[1..]).args(["sh", "-c", hidden]).arg(pool.scratch.path());
+    command.arg(asked.get_program()).args(asked.get_args());
+    let words = ["does not see the store at file://", &pool.store, "leave --to out"];
+    assert_refused(&command, 1, &words);
+    assert_eq!(ended(&command).1, "", "nothing is made where the store is not");
+    assert!(names(out.path()).is_empty());
 }
 
 #[test]

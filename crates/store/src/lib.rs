@@ -46,6 +46,7 @@ pub use usage::JobUsage;
 const JOBS: &str = "jobs";
 /// The object that describes a job, in its folder.
 const JOB: &str = "job";
+const UNUSABLE: &str = "the directory cannot be used";
 
 /// How long a request may take; whoever asked tries again, and knows better for how long.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -75,13 +76,32 @@ impl Store {
     /// only if there is none, keep it as it was, list it and remove it. Makes the directory if there
     /// is none; a bucket has to be there.
     pub async fn open(location: &Location, settings: &S3Settings) -> Result<Store, StoreError> {
+        if let Location::Directory(path) = location {
+            let made = std::fs::create_dir_all(path);
+            made.map_err(|error| StoreError::of(location, UNUSABLE, &error))?;
+        }
+        let store = Store::at(location, settings)?;
+        store.check().await?;
+        Ok(store)
+    }
+
+    /// Opens what `location` names for somebody who only reads: nothing is made or tried there, and a
+    /// directory that is not there is [`Kind::Missing`].
+    pub fn open_to_read(location: &Location, settings: &S3Settings) -> Result<Store, StoreError> {
+        match location {
+            Location::Directory(path) if !path.is_dir() => {
+                let words = "this machine does not see that directory".to_owned();
+                Err(StoreError::new(location, Kind::Missing, words))
+            }
+            _ => Store::at(location, settings),
+        }
+    }
+
+    fn at(location: &Location, settings: &S3Settings) -> Result<Store, StoreError> {
         let objects: Arc<dyn ObjectStore> = match location {
             Location::Directory(path) => {
-                let failed = |error: &dyn std::error::Error| {
-                    StoreError::of(location, "the directory cannot be used", error)
-                };
-                std::fs::create_dir_all(path).map_err(|error| failed(&error))?;
-                let files = LocalFileSystem::new_with_prefix(path).map_err(|e| failed(&e))?;
+                let files = LocalFileSystem::new_with_prefix(path)
+                    .map_err(|error| StoreError::of(location, UNUSABLE, &error))?;
                 // Without it a segment that was published could be gone after a power failure.
                 Arc::new(files.with_fsync(true))
             }
@@ -101,9 +121,7 @@ impl Store {
                 Arc::new(s3.map_err(|error| failed(&error))?)
             }
         };
-        let store = Store { location: location.clone(), objects };
-        store.check().await?;
-        Ok(store)
+        Ok(Store { location: location.clone(), objects })
     }
 
     /// Where it is.

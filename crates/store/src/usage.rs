@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use object_store::{Error as ObjectError, ObjectStore, ObjectStoreExt};
 use segue_model::{Hash, Job, JobId, Span};
+use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
 
 use crate::error::StoreError;
 use crate::whole::can_be_whole;
 use crate::{JOB, JOBS, Store};
+
+/// Objects of a job that are removed at once: there may be tens of thousands.
+const REMOVED_AT_ONCE: usize = 16;
 
 /// What there is of a job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,14 +89,36 @@ impl Store {
     pub async fn remove(&self, job: JobId) -> Result<u64, StoreError> {
         self.remove_object(&self.path(job, JOB)?).await?;
         let folder = self.full_path(&format!("{JOBS}/{job}"))?;
-        let mut freed = 0;
+        let (mut freed, mut removing) = (0, JoinSet::new());
         let mut listed = self.objects.list(Some(&folder));
         while let Some(object) = listed.next().await {
             let object = object.map_err(|e| self.failed("objects cannot be listed", &e))?;
-            self.remove_object(&object.location).await?;
-            freed += object.size;
+            if removing.len() >= REMOVED_AT_ONCE {
+                freed += self.next_removed(&mut removing).await?;
+            }
+            let store = self.clone();
+            removing.spawn(async move {
+                store.remove_object(&object.location).await.map(|()| object.size)
+            });
+        }
+        while !removing.is_empty() {
+            freed += self.next_removed(&mut removing).await?;
         }
         Ok(freed)
+    }
+
+    /// How many bytes the removal frees that ends next.
+    async fn next_removed(
+        &self,
+        removing: &mut JoinSet<Result<u64, StoreError>>,
+    ) -> Result<u64, StoreError> {
+        match removing.join_next().await {
+            None => Ok(0),
+            Some(Ok(removed)) => removed,
+            Some(Err(error)) => {
+                Err(StoreError::of(&self.location, "an object cannot be removed", &error))
+            }
+        }
     }
 
     async fn remove_object(&self, path: &object_store::path::Path) -> Result<(), StoreError> {

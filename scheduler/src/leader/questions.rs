@@ -19,6 +19,8 @@ const AT_ONCE_MAX: usize = 4;
 const ASKED_MAX: usize = 4;
 /// So many have to blame the source, if there are so many.
 const ACCUSERS: usize = 2;
+/// After so many were lost over a source nobody else is sent to it.
+const LOST_MAX: u32 = 2;
 /// Who waits for an answer waits so long.
 const PATIENCE: Millis = 30_000;
 /// Whoever looks at a source for longer is not waited for; who asks again until then joins in.
@@ -61,7 +63,16 @@ struct Question {
     source: String,
     asked: Option<(WorkerId, Moment)>,
     failed: Vec<(WorkerId, SpanFailure)>,
+    /// How many streams broke while their workers looked at it.
+    lost: u32,
     waiters: Vec<Waiter>,
+}
+
+impl Question {
+    /// Whether somebody still waits for an answer.
+    fn is_wanted(&self) -> bool {
+        self.waiters.iter().any(|waiter| !waiter.answer.is_closed())
+    }
 }
 
 /// An order to look at a source.
@@ -106,15 +117,18 @@ impl Questions {
         }
         self.latest += 1;
         self.by_source.insert(source.clone(), self.latest);
-        let question = Question { source, asked: None, failed: Vec::new(), waiters: vec![waiter] };
+        let (failed, waiters) = (Vec::new(), vec![waiter]);
+        let question = Question { source, asked: None, failed, lost: 0, waiters };
         self.open.insert(self.latest, question);
     }
 
-    /// Gives the questions that nobody looks into to `workers`, whoever has the fewest.
+    /// Gives the questions that nobody looks into to `workers`, whoever has the fewest. Those that
+    /// nobody waits for are dropped.
     pub fn assign(&mut self, now: Moment, workers: &[WorkerId]) -> Vec<Asked> {
         if self.open.values().all(|question| question.asked.is_some()) {
             return Vec::new();
         }
+        self.drop_unwanted();
         let mut load: BTreeMap<WorkerId, usize> = workers.iter().map(|w| (*w, 0)).collect();
         for (worker, _) in self.open.values().filter_map(|question| question.asked) {
             if let Some(load) = load.get_mut(&worker) {
@@ -172,10 +186,30 @@ impl Questions {
         self.believed.remove(source);
     }
 
-    /// A worker's stream is gone: others are asked what it was.
+    /// A question did not get to who was to be asked.
+    pub fn not_sent(&mut self, number: u64) {
+        if let Some(question) = self.open.get_mut(&number) {
+            question.asked = None;
+        }
+    }
+
+    /// A worker's stream is gone: others are asked what it was. A source that costs one worker after
+    /// the other is left alone.
     pub fn gone(&mut self, worker: WorkerId) {
-        for question in self.open.values_mut() {
-            question.asked = question.asked.filter(|(asked, _)| *asked != worker);
+        let mut deadly = Vec::new();
+        for (number, question) in &mut self.open {
+            if question.asked.is_none_or(|(asked, _)| asked != worker) {
+                continue;
+            }
+            question.asked = None;
+            question.lost += 1;
+            if question.lost >= LOST_MAX {
+                question.failed.push((worker, lost(question.lost)));
+                deadly.push(*number);
+            }
+        }
+        for number in deadly {
+            self.give_up(number);
         }
     }
 
@@ -214,6 +248,13 @@ impl Questions {
         self.believed.retain(|_, (at, _)| now.since(*at) < BELIEVED);
     }
 
+    fn drop_unwanted(&mut self) {
+        let unwanted = |question: &Question| question.asked.is_none() && !question.is_wanted();
+        for (_, question) in self.open.extract_if(.., |_, question| unwanted(question)) {
+            self.by_source.remove(&question.source);
+        }
+    }
+
     fn believe(&mut self, now: Moment, number: u64, found: &Arc<Found>) {
         let Some(question) = self.open.get(&number) else { return };
         if self.believed.len() >= BELIEVED_MAX {
@@ -241,6 +282,14 @@ impl Questions {
             let _ = waiter.answer.send(outcome.clone());
         }
     }
+}
+
+fn lost(workers: u32) -> SpanFailure {
+    let message = format!(
+        "{workers} workers were lost while they looked at it; their own logs may say why, or their \
+         systems': it may take more memory than they have"
+    );
+    SpanFailure { class: FailureClass::Worker, message, log: Vec::new() }
 }
 
 #[cfg(test)]
@@ -322,5 +371,35 @@ mod tests {
             questions.answered(Moment(n), asked[0].worker, fails(1, class, &n.to_string()));
         }
         assert!(matches!(why(told), NotDescribed::Failed(f) if f.message == "1"));
+    }
+
+    #[test]
+    fn a_source_that_costs_two_workers_is_left_alone() {
+        let mut questions = Questions::default();
+        let told = ask(&mut questions, 0, "a");
+        for worker in [ANNA, BERT] {
+            assert_eq!(questions.assign(Moment(1), &[worker]).len(), 1);
+            // What does not get there costs nobody.
+            questions.not_sent(1);
+            assert_eq!(questions.assign(Moment(1), &[worker]).len(), 1);
+            questions.gone(worker);
+        }
+        assert_eq!(questions.assign(Moment(2), &[ANNA, BERT]), []);
+        let NotDescribed::Failed(failure) = why(told) else { panic!("they failed") };
+        assert_eq!(failure.class, FailureClass::Worker);
+        assert!(failure.message.starts_with("2 workers were lost"), "{}", failure.message);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_looked_at() {
+        let mut questions = Questions::default();
+        let told = ask(&mut questions, 0, "a");
+        assert_eq!(questions.assign(Moment(0), &[ANNA]).len(), 1);
+        drop(told);
+        questions.gone(ANNA);
+        assert_eq!(questions.assign(Moment(1), &[BERT]), []);
+        drop(ask(&mut questions, 2, "a"));
+        assert_eq!(questions.assign(Moment(2), &[BERT]), []);
+        assert_eq!(questions.deadline(), None);
     }
 }

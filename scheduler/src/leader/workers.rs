@@ -192,7 +192,7 @@ impl Owner {
             let sent = self.send(asked.worker, v1::connect_response::Says::Describe(describe));
             if !sent {
                 // It does not keep up: it is asked, or another one is, when something happens again.
-                self.questions.gone(asked.worker);
+                self.questions.not_sent(asked.question);
             }
         }
     }

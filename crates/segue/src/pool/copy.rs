@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use segue_model::{JobId, SegmentId, Span};
-use segue_store::{Location, S3Settings, Store, StoreError};
+use segue_store::{Kind, Location, S3Settings, Store, StoreError};
 
 use crate::ending::{Ending, with_causes};
 use crate::output::{Output, OutputError};
@@ -20,7 +20,7 @@ pub async fn copy(
     to: &Path,
     mut tell: impl FnMut(u64),
 ) -> Result<String, Ending> {
-    let store = Store::open(location, &S3Settings::from_env()).await.map_err(failed)?;
+    let store = open(location)?;
     let gone = |what: &str| {
         Ending::Failed(format!("{what} of job {job} is gone from {location}: was it removed?"))
     };
@@ -47,6 +47,16 @@ pub async fn copy(
     }
     output.finish().map_err(wrote)?;
     Ok(output.master().display().to_string())
+}
+
+fn open(location: &Location) -> Result<Store, Ending> {
+    Store::open_to_read(location, &S3Settings::from_env()).map_err(|error| match error.kind() {
+        Kind::Missing => Ending::Failed(format!(
+            "this machine does not see the store at {location}: run it where it is mounted, or \
+             leave --to out"
+        )),
+        _ => failed(error),
+    })
 }
 
 fn failed(error: StoreError) -> Ending {
