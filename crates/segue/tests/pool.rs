@@ -38,9 +38,9 @@ fn three_workers_make_what_one_process_makes_and_the_store_can_be_played() {
 
 #[test]
 fn any_pattern_of_kills_and_stops_ends_in_the_same_bytes_and_leaves_no_orphan() {
-    let ladder = ["--rendition", "180p"];
-    let whole = undisturbed(&ladder);
-    for seed in 1..=3 {
+    for (seed, packaging) in [(1, "ts"), (2, "fmp4"), (3, "ts")] {
+        let ladder = ["--rendition", "180p", "--rendition", "90p", "--packaging", packaging];
+        let whole = undisturbed(&ladder);
         let mut draws = Draws(seed);
         let pool = Pool::start(3);
         let mut seen: HashSet<Pid> = HashSet::new();
