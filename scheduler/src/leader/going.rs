@@ -68,10 +68,10 @@ impl Owner {
         self.absent.remove(&job);
         let waiting = std::mem::take(&mut self.going.waiting);
         for (asked, answer) in waiting {
-            if asked == job {
-                self.asked_for(asked, answer);
-            } else {
+            if asked != job {
                 self.going.waiting.push((asked, answer));
+            } else if !answer.is_closed() {
+                self.asked_for(asked, answer);
             }
         }
     }
