@@ -27,6 +27,11 @@ impl Going {
         self.going.contains(&job)
     }
 
+    /// Forgets those that were to be told and never were.
+    pub fn tidy(&mut self, now: Moment) {
+        self.arriving.retain(|_, until| *until > now);
+    }
+
     /// It was told, or is not going to be.
     pub fn arrived(&mut self, job: JobId) {
         self.arriving.remove(&job);
@@ -47,8 +52,7 @@ impl Owner {
 
     /// Jobs that must not be removed.
     pub(super) fn needed(&mut self) -> Vec<JobId> {
-        let now = self.now;
-        self.going.arriving.retain(|_, until| *until > now);
+        self.going.tidy(self.now);
         let known = self.jobs.iter().filter(|(_, entry)| entry.is_wanted()).map(|(job, _)| *job);
         known.chain(self.going.arriving.keys().copied()).collect()
     }
