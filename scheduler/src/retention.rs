@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use segue_model::JobId;
-use segue_store::{JobUsage, Store};
+use segue_store::{JobUsage, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -20,18 +20,21 @@ use crate::meters;
 
 /// That a job is wanted is written down again after so long.
 const NOTE_AFTER: u64 = 600_000;
+/// Turns from one look at the store to the next while there is room.
+const CALM: u32 = 10;
 
 /// How much a store may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
     /// At most so many bytes.
     pub bytes: u64,
-    /// From one look at the store to the next: each lists all that is in it.
+    /// From one look at the store to the next while it is nearly full: each lists all that is in it.
+    /// While there is room it is looked at ten times more seldom.
     pub every: Duration,
 }
 
 impl Keep {
-    /// So many bytes, looked at each minute.
+    /// So many bytes, looked at each minute when it matters.
     pub fn bytes(bytes: u64) -> Keep {
         Keep { bytes, every: Duration::from_secs(60) }
     }
@@ -61,11 +64,25 @@ impl Retention {
     }
 
     async fn keep_within(&mut self) {
-        let mut was_too_much = false;
+        let (mut was_too_much, mut calm) = (false, 0);
         loop {
             // First of all: those who need something say so again when a scheduler starts.
             tokio::time::sleep(self.keep.every).await;
-            let over = self.look().await;
+            let Ok(needed) = self.leader.needed().await else { continue };
+            self.note(&needed).await;
+            if calm > 0 {
+                calm -= 1;
+                continue;
+            }
+            let held = match self.look(needed).await {
+                Ok(held) => held,
+                Err(error) => {
+                    warn!(%error, "what the store holds is not known: nothing is removed");
+                    continue;
+                }
+            };
+            calm = if is_nearly_full(held, self.keep.bytes) { 0 } else { CALM - 1 };
+            let over = held.saturating_sub(self.keep.bytes);
             if over > 0 && !was_too_much {
                 warn!(
                     bytes = over,
@@ -78,17 +95,9 @@ impl Retention {
         }
     }
 
-    /// Removes what is to go. Returns by how many bytes it is too much all the same.
-    async fn look(&mut self) -> u64 {
-        let Ok(needed) = self.leader.needed().await else { return 0 };
-        self.note(&needed).await;
-        let usage = match self.store.usage().await {
-            Ok(usage) => usage,
-            Err(error) => {
-                warn!(%error, "what the store holds is not known: nothing is removed");
-                return 0;
-            }
-        };
+    /// Removes what is to go. Returns how many bytes there are then.
+    async fn look(&mut self, needed: Vec<JobId>) -> Result<u64, StoreError> {
+        let usage = self.store.usage().await?;
         let needed: HashSet<JobId> = needed.into_iter().collect();
         let mut held: u64 = usage.values().map(|job| job.bytes).sum();
         for job in to_go(&usage, &self.wanted, &needed, self.keep.bytes) {
@@ -96,7 +105,7 @@ impl Retention {
             held = held.saturating_sub(self.remove(job).await);
         }
         meters::store_held(held);
-        held.saturating_sub(self.keep.bytes)
+        Ok(held)
     }
 
     async fn note(&mut self, needed: &[JobId]) {
@@ -134,6 +143,11 @@ impl Retention {
             }
         }
     }
+}
+
+/// Whether the limit may be reached soon.
+fn is_nearly_full(held: u64, limit: u64) -> bool {
+    held >= limit - limit / 10
 }
 
 /// Which jobs go, in order: the rests of earlier removals, then as many as it takes to come below the
@@ -192,6 +206,13 @@ mod tests {
         assert_eq!(to_go(&usage, &wanted, &nobody, 10), [job(2), job(3)]);
         assert_eq!(to_go(&usage, &wanted, &nobody, 0), [job(2), job(3), job(1)]);
         assert_eq!(to_go(&usage, &wanted, &HashSet::from([job(2), job(1)]), 5), [job(3)]);
+    }
+
+    #[test]
+    fn a_store_is_nearly_full_from_nine_tenths_on() {
+        assert!(!is_nearly_full(89, 100) && is_nearly_full(90, 100));
+        assert!(is_nearly_full(0, 0) && !is_nearly_full(0, 1));
+        assert!(!is_nearly_full(1 << 63, u64::MAX) && is_nearly_full(u64::MAX, u64::MAX));
     }
 
     #[test]

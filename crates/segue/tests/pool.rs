@@ -192,6 +192,19 @@ fn everything_on_one_machine_comes_up_and_goes_down_with_one_process() {
     Run::start(&mut command).succeed();
 
     let pid = Pid::from_child(&up);
+    // A scheduler that is started again is where it was, though that port was any that is free.
+    let is_scheduler = |pid: &Pid| {
+        let told = fs::read(format!("/proc/{}/cmdline", pid.as_raw_pid())).unwrap_or_default();
+        told.split(|byte| *byte == 0).nth(1) == Some(b"scheduler")
+    };
+    let scheduler = children_of(pid).into_iter().find(is_scheduler).unwrap();
+    kill_process(scheduler, Signal::KILL).unwrap();
+    let is_back = || {
+        let (_, listed, _) = run(segue().args(["workers", "--scheduler", &url]));
+        ["worker-1", "worker-2"].iter().all(|name| listed.contains(name)).then_some(())
+    };
+    until("the workers have found their scheduler again", is_back);
+
     let daemons = children_of(pid);
     assert_eq!(daemons.len(), 3);
     let children: Vec<Pid> = daemons.iter().flat_map(|daemon| children_of(*daemon)).collect();

@@ -4,6 +4,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -158,6 +159,30 @@ fn goes_on_through_trouble(film: &dyn Fn(&Server) -> PathBuf) {
 #[test]
 fn a_store_that_stalls_and_refuses_delays_a_job_and_blames_nobody() {
     goes_on_through_trouble(&|_| film());
+}
+
+#[test]
+fn a_copy_that_waits_for_the_store_is_interrupted_and_goes_on() {
+    let server = Server::start();
+    let pool = pool_in(&server, 1);
+    Run::start(pool.transcode(&film()).args(LADDER)).succeed();
+    let copy = pool.scratch.path().join("copy");
+    let fetch = || {
+        let mut command = pool.transcode(&film());
+        command.args(LADDER).arg("--to").arg(&copy);
+        command
+    };
+    // To this client alone the store takes for ever.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let mut stuck = Run::start(fetch().env("AWS_ENDPOINT_URL", url));
+    let _held = silent.accept().unwrap();
+    stuck.signal(Signal::INT);
+    let (status, errors) = stuck.finish();
+    assert_eq!(status.code(), Some(130), "{errors}");
+    assert!(errors.contains("is kept"), "{errors}");
+    Run::start(&mut fetch()).succeed();
+    assert_same(&undisturbed(&LADDER), &media(&copy));
 }
 
 #[test]

@@ -204,11 +204,22 @@ impl Errands {
         });
     }
 
-    /// Has the ledger remember a failure.
-    pub fn remember(&self, job: JobId, failed: Failed, written: Written) {
+    /// Has the ledger remember a failure, until `pardoned`.
+    pub fn remember(
+        &self,
+        job: JobId,
+        failed: Failed,
+        written: Written,
+        pardoned: CancellationToken,
+    ) {
         let errands = self.clone();
         self.tasks.spawn(async move {
-            let fail = || errands.ledger.fail(job, failed.clone(), written);
+            let fail = || async {
+                match pardoned.is_cancelled() {
+                    true => Ok(()),
+                    false => errands.ledger.fail(job, failed.clone(), written).await,
+                }
+            };
             errands.insist("a failure is not remembered yet", fail).await;
         });
     }

@@ -27,6 +27,11 @@ impl Going {
         self.going.contains(&job)
     }
 
+    /// Forgets those that were to be told and never were.
+    pub fn tidy(&mut self, now: Moment) {
+        self.arriving.retain(|_, until| *until > now);
+    }
+
     /// It was told, or is not going to be.
     pub fn arrived(&mut self, job: JobId) {
         self.arriving.remove(&job);
@@ -47,8 +52,7 @@ impl Owner {
 
     /// Jobs that must not be removed.
     pub(super) fn needed(&mut self) -> Vec<JobId> {
-        let now = self.now;
-        self.going.arriving.retain(|_, until| *until > now);
+        self.going.tidy(self.now);
         let known = self.jobs.iter().filter(|(_, entry)| entry.is_wanted()).map(|(job, _)| *job);
         known.chain(self.going.arriving.keys().copied()).collect()
     }
@@ -68,10 +72,10 @@ impl Owner {
         self.absent.remove(&job);
         let waiting = std::mem::take(&mut self.going.waiting);
         for (asked, answer) in waiting {
-            if asked == job {
-                self.asked_for(asked, answer);
-            } else {
+            if asked != job {
                 self.going.waiting.push((asked, answer));
+            } else if !answer.is_closed() {
+                self.asked_for(asked, answer);
             }
         }
     }

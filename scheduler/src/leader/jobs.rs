@@ -10,6 +10,7 @@ use segue_model::pool::ClaimId;
 use segue_model::{JobId, SegmentId};
 use segue_store::Loss;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::errands::Loaded;
@@ -54,6 +55,8 @@ pub(super) struct Entry {
     /// What it lacks of its source, when it is complete.
     pub loss: Loss,
     pub failed: Option<Failed>,
+    /// Cancelled when the failure is past: it is not to be written any more.
+    pardoned: CancellationToken,
     pub claims: BTreeSet<ClaimId>,
     /// Its place among those that were claimed.
     pub claimed: u64,
@@ -194,8 +197,10 @@ impl Owner {
         warn!(%job, words = %failed.message, "a job failed");
         self.lose_viewers(job);
         let written = self.drop_claims_of(job);
-        self.errands.remember(job, failed.clone(), written);
-        self.remember_failure(job, failed);
+        self.remember_failure(job, failed.clone());
+        let entry = self.jobs.get(&job);
+        let pardoned = entry.map(|entry| entry.pardoned.clone()).unwrap_or_default();
+        self.errands.remember(job, failed, written, pardoned);
         self.dirty.insert(job);
     }
 
@@ -222,6 +227,7 @@ impl Owner {
         let Some(entry) = self.jobs.get_mut(&job) else { return false };
         let had_failed = entry.failed.take().is_some();
         if had_failed {
+            std::mem::take(&mut entry.pardoned).cancel();
             self.failures.retain(|other| *other != job);
             self.dirty.insert(job);
         }

@@ -28,6 +28,9 @@ use crate::summary::Names;
 /// Who watches a job is told of changes this often at most.
 pub(super) const TELL_EVERY: u64 = 200;
 
+/// What nobody is there for any more is forgotten this often.
+const TIDY_EVERY: u64 = 60_000;
+
 /// All that the leader knows.
 pub(super) struct Owner {
     pub clock: Clock,
@@ -60,6 +63,7 @@ pub(super) struct Owner {
     /// ... then.
     pub tell_at: Option<Moment>,
     pub told_at: Moment,
+    tidied_at: Moment,
     /// Somebody led after us: the process ends.
     pub outranked: bool,
     pub ending: Option<Error>,
@@ -98,6 +102,7 @@ impl Owner {
             behind: BTreeSet::new(),
             tell_at: None,
             told_at: now,
+            tidied_at: now,
             outranked: false,
             ending: None,
         };
@@ -224,6 +229,11 @@ impl Owner {
         if self.questions.deadline().is_some_and(|at| at <= self.now) {
             let anybody = self.workers.values().any(|worker| worker.stream.is_some());
             self.questions.expire(self.now, anybody);
+        }
+        if self.now.since(self.tidied_at) >= TIDY_EVERY {
+            self.tidied_at = self.now;
+            self.forget_workers();
+            self.going.tidy(self.now);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Streams of workers: who is there, what each is told, and which is closed with which words.
 
+use std::collections::BTreeSet;
+
 use segue_api::v1;
 use segue_dispatch::planner::{Decision, Event};
 use segue_model::pool::{Status as WorkerStatus, Term, WorkerId};
@@ -197,12 +199,15 @@ impl Owner {
         }
     }
 
+    /// Whom the planner has forgotten is forgotten.
+    pub(super) fn forget_workers(&mut self) {
+        let view = self.planner.view();
+        let known: BTreeSet<WorkerId> = view.workers.iter().map(|worker| worker.id).collect();
+        self.workers.retain(|id, worker| worker.stream.is_some() || known.contains(id));
+    }
+
     pub(super) fn list_workers(&mut self) -> Vec<v1::WorkerInfo> {
         let view = self.planner.view();
-        let known: std::collections::BTreeSet<WorkerId> =
-            view.workers.iter().map(|worker| worker.id).collect();
-        // Whom the planner has forgotten is forgotten.
-        self.workers.retain(|id, worker| worker.stream.is_some() || known.contains(id));
         let info = |seen: &segue_dispatch::planner::WorkerView| {
             let worker = self.workers.get(&seen.id)?;
             let device = |(at, device): (usize, &segue_dispatch::planner::DeviceView)| {

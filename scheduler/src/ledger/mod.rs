@@ -98,7 +98,8 @@ impl Ledger {
         self.ask(Write::Forget { job, claim, written }).await.map(|_| ())
     }
 
-    /// Remembers why a job failed, and forgets its claims up to `written`.
+    /// Remembers why a job failed, unless it was claimed after `written`; and forgets its claims up to
+    /// that.
     pub async fn fail(
         &self,
         job: JobId,

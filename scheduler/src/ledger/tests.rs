@@ -132,6 +132,20 @@ async fn a_failure_is_remembered_until_the_job_is_claimed_again() {
 }
 
 #[tokio::test]
+async fn a_failure_that_is_written_late_does_not_undo_a_later_claim() {
+    let (_folder, path) = folder();
+    let (ledger, _, task) = opened(&path).await;
+    let first = ledger.claim(claim("a", "one")).await.expect("written");
+    ledger.claim(claim("a", "again")).await.expect("written");
+    ledger.fail(job("a"), failed(3), first).await.expect("written");
+    closed(ledger, task).await;
+    let (_ledger, remembered, _task) = opened(&path).await;
+    assert_eq!(remembered.failures, []);
+    let claims: Vec<_> = remembered.claims.iter().map(|(claim, _)| claim.claim.as_str()).collect();
+    assert_eq!(claims, ["again"]);
+}
+
+#[tokio::test]
 async fn what_is_no_ledger_is_refused_and_left_alone() {
     let (folder, path) = folder();
     let words = refused(folder.path()).await;

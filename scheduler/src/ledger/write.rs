@@ -158,12 +158,14 @@ fn queries(write: Write, number: u64) -> Vec<Query> {
         }
         Write::Fail { job, failed, written } => {
             let failed = serde_json::to_string(&failed).unwrap_or_default();
-            let text = "INSERT OR REPLACE INTO failures (job, failed) VALUES ($1, $2)";
+            // One that is written late is past if the job was claimed again meanwhile.
+            let text = "INSERT OR REPLACE INTO failures (job, failed) SELECT $1, $2 \
+                WHERE NOT EXISTS (SELECT 1 FROM claims WHERE job = $1 AND written > $3)";
             let bounded = "DELETE FROM failures WHERE number <= \
                 (SELECT max(number) FROM failures) - $1";
             let claims = "DELETE FROM claims WHERE job = $1 AND written <= $2";
             vec![
-                sqlx::query(text).bind(job.0.0.to_vec()).bind(failed),
+                sqlx::query(text).bind(job.0.0.to_vec()).bind(failed).bind(written.0 as i64),
                 sqlx::query(bounded).bind(i64::from(FAILURES_MAX)),
                 sqlx::query(claims).bind(job.0.0.to_vec()).bind(written.0 as i64),
             ]

@@ -1,6 +1,7 @@
 //! `Jobs`: what is asked about jobs, and what is not wanted any more.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use segue_api::request::job_id;
@@ -9,7 +10,9 @@ use segue_api::v1::jobs_server::Jobs;
 use segue_hls::keys;
 use segue_model::JobId;
 use segue_store::Loss;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -20,6 +23,9 @@ use crate::summary::Summary;
 
 const PAGE: u32 = 100;
 const PAGE_MAX: u32 = 1_000;
+/// Jobs that are read from the store at once for a list, and how long all of them may take.
+const READ_AT_ONCE: usize = 16;
+const LIST_READING: Duration = Duration::from_secs(2);
 /// A client that does not read for so long notices that its connection is closed.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -64,15 +70,7 @@ impl Jobs for Services {
         };
         let listed = self.leader.list(before, most as usize).await.map_err(words::ended)?;
         let Page { jobs: page, next } = listed;
-        let mut jobs = Vec::with_capacity(page.len());
-        for (id, known) in page {
-            let bare = match &known {
-                Known::Here(info) => (**info).clone(),
-                Known::Elsewhere { failed, claims } => bare(id, failed.clone(), claims.clone()),
-            };
-            // A list is worth having also while the store is away.
-            jobs.push(self.complete(id, known).await.ok().flatten().unwrap_or(bare));
-        }
+        let jobs = self.complete_page(page).await;
         let next_page_token = next.map(|number| number.to_string()).unwrap_or_default();
         Ok(Response::new(v1::ListResponse { jobs, next_page_token }))
     }
@@ -134,6 +132,35 @@ impl Jobs for Services {
 }
 
 impl Services {
+    /// Adds what the store says of jobs that are not known here, as far as it does so soon: a list is
+    /// worth having also while the store is away.
+    async fn complete_page(&self, page: Vec<(JobId, Known)>) -> Vec<v1::JobInfo> {
+        let give_up_at = Instant::now() + LIST_READING;
+        let permits = Arc::new(Semaphore::new(READ_AT_ONCE));
+        let (mut jobs, mut reading) = (Vec::with_capacity(page.len()), JoinSet::new());
+        for (at, (id, known)) in page.into_iter().enumerate() {
+            let (failed, claims) = match known {
+                Known::Here(info) => {
+                    jobs.push(*info);
+                    continue;
+                }
+                Known::Elsewhere { failed, claims } => (failed, claims),
+            };
+            jobs.push(bare(id, failed.clone(), claims.clone()));
+            let (services, permits) = (self.clone(), permits.clone());
+            reading.spawn(async move {
+                let _permit = permits.acquire_owned().await;
+                (at, services.complete(id, Known::Elsewhere { failed, claims }).await)
+            });
+        }
+        while let Ok(Some(read)) = timeout_at(give_up_at, reading.join_next()).await {
+            if let Ok((at, Ok(Some(info)))) = read {
+                jobs[at] = info;
+            }
+        }
+        jobs
+    }
+
     /// Adds what the store says of a job that is not known here. `None`: it has never been described.
     async fn complete(&self, id: JobId, known: Known) -> Result<Option<v1::JobInfo>, Status> {
         let (failed, claims) = match known {

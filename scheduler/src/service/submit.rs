@@ -6,7 +6,7 @@ use std::time::Duration;
 use segue_api::{Invalid, v1};
 use segue_hls::PlanError;
 use segue_model::pool::Renditions;
-use segue_model::{FailureClass, Hash, Job, JobRequest, Source};
+use segue_model::{FailureClass, Hash, Job, JobId, JobRequest, Source};
 use tonic::{Code, Status};
 
 use super::{Services, words};
@@ -20,6 +20,8 @@ const CLAIM_MAX: usize = 256;
 const SOURCE_MAX: usize = 4096;
 /// Who finds no worker may try again then.
 const NO_WORKER: Duration = Duration::from_secs(5);
+/// Who asks for a job that is being removed waits so long for that.
+const REMOVAL: Duration = Duration::from_secs(5);
 
 /// What is asked for, as it is meant.
 struct Wish {
@@ -50,7 +52,7 @@ impl Services {
         let job = plan(&wish, &found)?;
         let id = job.id;
         // What is taken to be finished is looked at again: somebody may have removed some of it.
-        if !self.leader.is_at_work(id).await.map_err(words::ended)? {
+        if !self.is_at_work(id).await? {
             let job = self.store.create_job(&job).await.map_err(|e| words::store(&e))?;
             let loaded = load(&self.store, &job).await.map_err(|e| words::store(&e))?;
             self.leader.learn(loaded).await.map_err(words::ended)?;
@@ -63,6 +65,17 @@ impl Services {
             self.leader.pardon(id).await.map_err(words::ended)?
         };
         Ok(v1::SubmitResponse { job: id.to_string(), claim: wish.claim, progress: Some(progress) })
+    }
+
+    /// Waits a little for one that is on its way out of the store.
+    async fn is_at_work(&self, job: JobId) -> Result<bool, Status> {
+        match tokio::time::timeout(REMOVAL, self.leader.is_at_work(job)).await {
+            Ok(known) => known.map_err(words::ended),
+            Err(_) => Err(words::try_again(
+                format!("job {job} is just being removed from the store: submit it again"),
+                NO_WORKER,
+            )),
+        }
     }
 
     /// Durable first, then planned, then answered. Goes on if the client does not wait for it: what

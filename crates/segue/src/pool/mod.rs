@@ -60,9 +60,12 @@ impl Scheduler {
 /// Runs what waits for the network or for children, on this thread.
 pub fn block_on<T>(future: impl Future<Output = Result<T, Ending>>) -> Result<T, Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime
-        .map_err(|error| Ending::Failed(format!("segue cannot start: {error}")))?
-        .block_on(future)
+    let runtime =
+        runtime.map_err(|error| Ending::Failed(format!("segue cannot start: {error}")))?;
+    let done = runtime.block_on(future);
+    // A file that a dead mount does not give is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 /// All jobs that a scheduler knows, or the first `most`.

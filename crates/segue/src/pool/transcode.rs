@@ -10,11 +10,12 @@ use segue_api::v1::{self, JobState};
 use segue_api::{Client, ClientError};
 use segue_model::JobRequest;
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use super::{copy, refused, show};
 use crate::ending::Ending;
+use crate::interrupt::Interrupt;
 use crate::progress::{Style, clock, counted, to_stderr, to_stdout};
 
 /// A scheduler that went away is waited for: what workers make meanwhile is not lost.
@@ -57,18 +58,18 @@ async fn transcode(settings: &Settings, screen: &mut Screen) -> Result<(), Endin
         claim: make_up_claim(),
         ..v1::SubmitRequest::default()
     };
-    let mut signals = Signals::new()?;
+    let interrupted = on_signal()?;
     screen.say("asking a worker what the film is");
     let submitted = tokio::select! {
         submitted = submit(settings, &client, request) => submitted?,
-        () = signals.first() => {
+        () = interrupted.cancelled() => {
             return Err(Ending::Interrupted("interrupted before the job was known".to_owned()));
         }
     };
     let v1::SubmitResponse { job, claim, .. } = submitted;
     let watched = tokio::select! {
         watched = watch(settings, &client, &job, screen) => watched,
-        () = signals.first() => {
+        () = interrupted.cancelled() => {
             let request = v1::CancelRequest { job: job.clone(), claim };
             let cancelled = client.jobs().cancel(request).await.map_err(refused);
             let others = match cancelled?.into_inner().still_claimed {
@@ -84,7 +85,13 @@ async fn transcode(settings: &Settings, screen: &mut Screen) -> Result<(), Endin
     let info = watched?;
     let playlist = match &settings.to {
         None => info.playlist.clone(),
-        Some(to) => fetch(&info, to, screen).await?,
+        Some(to) => tokio::select! {
+            fetched = fetch(&info, to, screen) => fetched?,
+            () = interrupted.cancelled() => return Err(Ending::Interrupted(format!(
+                "interrupted: what is copied to {} is kept, the same command goes on from there",
+                to.display()
+            ))),
+        },
     };
     screen.end();
     screen.done(&info, &playlist);
@@ -210,26 +217,13 @@ async fn fetch(
     copy::copy(&location, job, to, |made| screen.copied(made)).await
 }
 
-struct Signals([tokio::signal::unix::Signal; 3]);
-
-impl Signals {
-    fn new() -> Result<Signals, Ending> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Ending::Failed(format!("segue cannot start: {error}")))
-        };
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        let [interrupt, terminate, hangup] = kinds.map(listen);
-        Ok(Signals([interrupt?, terminate?, hangup?]))
-    }
-
-    async fn first(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
+/// Cancelled by the first signal; a second one ends the process at once, whatever it waits for.
+fn on_signal() -> Result<CancellationToken, Ending> {
+    let interrupted = CancellationToken::new();
+    let cancelled = interrupted.clone();
+    Interrupt::on_signal(move || cancelled.cancel())
+        .map_err(|error| Ending::Failed(format!("segue cannot start: {error}")))?;
+    Ok(interrupted)
 }
 
 /// What is seen: a bar for the job, and one for each worker that is at it.

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -60,11 +60,35 @@ pub fn run(settings: &Settings) -> Result<(), Ending> {
 struct Role {
     name: String,
     arguments: Vec<String>,
+    /// What it said when it was ready for the first time.
+    ready: Arc<OnceLock<String>>,
+}
+
+impl Role {
+    fn new(name: String, arguments: Vec<String>) -> Role {
+        Role { name, arguments, ready: Arc::default() }
+    }
+
+    /// What it is started with. A scheduler keeps the port that it was given first: that is the one
+    /// which workers know.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = self.arguments.clone();
+        if let Some(line) = self.ready.get().filter(|_| self.name == SCHEDULER) {
+            arguments.retain(|argument| !argument.starts_with(LISTEN));
+            arguments.push(format!("{LISTEN}{}", address_in(line)));
+        }
+        arguments
+    }
+}
+
+/// Where a scheduler says that it listens.
+fn address_in(line: &str) -> &str {
+    line.rsplit(' ').next().unwrap_or_default()
 }
 
 /// What the processes tell.
 enum News {
-    /// The first line of standard output: it is ready.
+    /// The first line of standard output, of the first process: it is ready.
     Ready { name: String, line: String },
     /// It can never run like this, and says why.
     Hopeless { name: String, why: String },
@@ -83,7 +107,7 @@ async fn supervise(settings: &Settings) -> Result<(), Ending> {
     scheduler.spawn(look_after(scheduler_role(settings), stop_scheduler.clone(), news.clone()));
 
     let mut ready = 0;
-    let mut address: Option<String> = None;
+    let mut address = String::new();
     let ended = loop {
         tokio::select! {
             _ = interrupt.recv() => break Ok(()),
@@ -91,17 +115,16 @@ async fn supervise(settings: &Settings) -> Result<(), Ending> {
             _ = hangup.recv() => break Ok(()),
             Some(news_of) = told.recv() => match news_of {
                 News::Ready { name, line } if name == SCHEDULER => {
-                    let said = line.rsplit(' ').next().unwrap_or_default().to_owned();
-                    if address.replace(said.clone()).is_none() {
-                        for role in (1..=settings.workers).map(|n| worker_role(settings, n, &said)) {
-                            workers.spawn(look_after(role, stop_workers.clone(), news.clone()));
-                        }
+                    let said = address_in(&line);
+                    for role in (1..=settings.workers).map(|n| worker_role(settings, n, said)) {
+                        workers.spawn(look_after(role, stop_workers.clone(), news.clone()));
                     }
+                    address = said.to_owned();
                 }
                 News::Ready { .. } => {
                     ready += 1;
                     if ready == settings.workers {
-                        welcome(settings, address.as_deref().unwrap_or_default());
+                        welcome(settings, &address);
                     }
                 }
                 News::Hopeless { name, why } => {
@@ -121,11 +144,12 @@ async fn supervise(settings: &Settings) -> Result<(), Ending> {
 }
 
 const SCHEDULER: &str = "scheduler";
+const LISTEN: &str = "--listen=";
 
 fn scheduler_role(settings: &Settings) -> Role {
     let mut arguments = vec![
         "scheduler".to_owned(),
-        format!("--listen={}", settings.listen),
+        format!("{LISTEN}{}", settings.listen),
         format!("--ledger={}", settings.data.join("ledger.db").display()),
         format!("--store={}", store(settings)),
     ];
@@ -135,7 +159,7 @@ fn scheduler_role(settings: &Settings) -> Role {
     if settings.insecure {
         arguments.push("--insecure".to_owned());
     }
-    Role { name: SCHEDULER.to_owned(), arguments }
+    Role::new(SCHEDULER.to_owned(), arguments)
 }
 
 fn worker_role(settings: &Settings, number: u32, address: &str) -> Role {
@@ -147,7 +171,7 @@ fn worker_role(settings: &Settings, number: u32, address: &str) -> Role {
         format!("--name={name}"),
         format!("--cores={}", settings.cores),
     ];
-    Role { name, arguments }
+    Role::new(name, arguments)
 }
 
 /// Who listens everywhere is reached from here by this machine's own address.
@@ -184,31 +208,11 @@ async fn look_after(
     let mut pause = PAUSE;
     loop {
         let began = Instant::now();
-        let (mut child, last_words) = match start(&role, &news) {
-            Ok(started) => started,
-            Err(error) => {
-                to_stderr(&format!("{}: cannot be started: {error}", role.name));
-                return;
-            }
-        };
-        let status = tokio::select! {
-            status = child.wait() => status,
-            () = stop.cancelled() => return end(child).await,
-        };
-        let Ok(status) = status else { return };
-        let why = last_words.take().await;
-        if status.code() == Some(2) {
-            let why = why.unwrap_or_else(|| format!("it cannot run ({status})"));
-            let _ = news.send(News::Hopeless { name: role.name, why }).await;
-            return;
-        }
-        if let Some(why) = why {
-            to_stderr(&format!("{}: {why}", role.name));
-        }
+        let Some(how) = live(&role, &stop, &news).await else { return };
         if began.elapsed() >= SOUND {
             pause = PAUSE;
         }
-        to_stderr(&format!("{}: ended ({status}): starting it again", role.name));
+        to_stderr(&format!("{}: {how}: starting it again", role.name));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return,
@@ -217,28 +221,65 @@ async fn look_after(
     }
 }
 
+/// One process from beginning to end. Says how it ended, unless there is to be no other.
+async fn live(
+    role: &Role,
+    stop: &tokio_util::sync::CancellationToken,
+    news: &mpsc::Sender<News>,
+) -> Option<String> {
+    let (mut child, last_words) = match start(role, news) {
+        Ok(started) => started,
+        // Too many processes, or no memory: that may pass.
+        Err(error) => return Some(format!("cannot be started ({error})")),
+    };
+    let status = tokio::select! {
+        status = child.wait() => status,
+        () = stop.cancelled() => {
+            end(child).await;
+            last_words.take().await;
+            return None;
+        }
+    };
+    let why = last_words.take().await;
+    let how = match &status {
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let is_hopeless = status.is_ok_and(|status| status.code() == Some(2));
+    // What ran once like this can run again.
+    if is_hopeless && role.ready.get().is_none() {
+        let why = why.unwrap_or_else(|| format!("it cannot run ({how})"));
+        let _ = news.send(News::Hopeless { name: role.name.clone(), why }).await;
+        return None;
+    }
+    if let Some(why) = why {
+        to_stderr(&format!("{}: {why}", role.name));
+    }
+    Some(format!("ended ({how})"))
+}
+
 /// Why a process ended, in its own words: the last line that begins like this.
 const LAST_WORDS: &str = "segue: ";
 
-/// What a process says last, once it has.
+/// What a process says last, once all is heard that it says.
 struct LastWords {
     words: Arc<Mutex<Option<String>>>,
-    heard: Option<tokio::task::JoinHandle<()>>,
+    heard: JoinSet<()>,
 }
 
 impl LastWords {
     /// When all is heard; something that outlives the process may hold the way open.
-    async fn take(self) -> Option<String> {
-        if let Some(heard) = self.heard {
-            let _ = tokio::time::timeout(PAUSE, heard).await;
-        }
+    async fn take(mut self) -> Option<String> {
+        let all = async { while self.heard.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(PAUSE, all).await;
+        self.heard.detach_all();
         self.words.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 fn start(role: &Role, news: &mpsc::Sender<News>) -> std::io::Result<(Child, LastWords)> {
     let mut child = Command::new("/proc/self/exe")
-        .args(&role.arguments)
+        .args(role.arguments())
         .env(super::PARENT, std::process::id().to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -248,12 +289,12 @@ fn start(role: &Role, news: &mpsc::Sender<News>) -> std::io::Result<(Child, Last
         .kill_on_drop(true)
         .spawn()?;
     let words = Arc::default();
-    let heard = child
-        .stderr
-        .take()
-        .map(|stderr| tokio::spawn(pass_on(role.name.clone(), stderr, Arc::clone(&words))));
+    let mut heard = JoinSet::new();
+    if let Some(stderr) = child.stderr.take() {
+        heard.spawn(pass_on(role.name.clone(), stderr, Arc::clone(&words)));
+    }
     if let Some(stdout) = child.stdout.take() {
-        tokio::spawn(hear_ready(role.name.clone(), stdout, news.clone()));
+        heard.spawn(hear_ready(role.name.clone(), stdout, Arc::clone(&role.ready), news.clone()));
     }
     Ok((child, LastWords { words, heard }))
 }
@@ -272,9 +313,16 @@ async fn pass_on(name: String, from: impl AsyncRead + Unpin, last: Arc<Mutex<Opt
 }
 
 /// The first line of a process's standard output says that it is ready.
-async fn hear_ready(name: String, from: impl AsyncRead + Unpin, news: mpsc::Sender<News>) {
+async fn hear_ready(
+    name: String,
+    from: impl AsyncRead + Unpin,
+    ready: Arc<OnceLock<String>>,
+    news: mpsc::Sender<News>,
+) {
     let mut lines = BufReader::new(from).lines();
-    if let Ok(Some(line)) = lines.next_line().await {
+    if let Ok(Some(line)) = lines.next_line().await
+        && ready.set(line.clone()).is_ok()
+    {
         // Nobody listens any more when it ends.
         let _ = news.send(News::Ready { name: name.clone(), line }).await;
     }
