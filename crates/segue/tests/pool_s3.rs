@@ -16,7 +16,7 @@ use segue_s3_lab::{BUCKET, Server};
 use segue_store::{S3Settings, Store};
 use serde_json::Value;
 use support::media::{Media, assert_same, media, undisturbed};
-use support::pool::{Pool, begun_spans, job_of, until_published};
+use support::pool::{Pool, begun_spans, job_of, until, until_published};
 use support::{Run, SEGMENTS, film};
 use tempfile::tempdir;
 use tokio::runtime::Runtime;
@@ -165,7 +165,7 @@ fn a_store_that_stalls_and_refuses_delays_a_job_and_blames_nobody() {
 fn a_copy_that_waits_for_the_store_is_interrupted_and_goes_on() {
     let server = Server::start();
     let pool = pool_in(&server, 1);
-    Run::start(pool.transcode(&film()).args(LADDER)).succeed();
+    let job = job_of(&Run::start(pool.transcode(&film()).args(LADDER)).succeed());
     let copy = pool.scratch.path().join("copy");
     let fetch = || {
         let mut command = pool.transcode(&film());
@@ -177,6 +177,9 @@ fn a_copy_that_waits_for_the_store_is_interrupted_and_goes_on() {
     let url = format!("http://{}", silent.local_addr().unwrap());
     let mut stuck = Run::start(fetch().env("AWS_ENDPOINT_URL", url));
     let _held = silent.accept().unwrap();
+    // As long as it is copied nobody may remove it.
+    let is_held = || support::run(pool.ask("job").arg(&job)).1.contains("(playback)").then_some(());
+    until("the job is held", is_held);
     stuck.signal(Signal::INT);
     let (status, errors) = stuck.finish();
     assert_eq!(status.code(), Some(130), "{errors}");

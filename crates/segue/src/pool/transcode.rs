@@ -1,6 +1,7 @@
 //! `segue transcode` by way of a scheduler: asks for a job, watches it being made, and fetches it.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,6 +11,7 @@ use segue_api::v1::{self, JobState};
 use segue_api::{Client, ClientError};
 use segue_model::JobRequest;
 use serde_json::{Value, json};
+use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
@@ -87,6 +89,7 @@ async fn transcode(settings: &Settings, screen: &mut Screen) -> Result<(), Endin
         None => info.playlist.clone(),
         Some(to) => tokio::select! {
             fetched = fetch(&info, to, screen) => fetched?,
+            held = hold(settings, &client, &info) => match held {},
             () = interrupted.cancelled() => return Err(Ending::Interrupted(format!(
                 "interrupted: what is copied to {} is kept, the same command goes on from there",
                 to.display()
@@ -215,6 +218,38 @@ async fn fetch(
     let total = info.progress.as_ref().map_or(0, |progress| u64::from(progress.total));
     screen.begin_copy(total);
     copy::copy(&location, job, to, |made| screen.copied(made)).await
+}
+
+/// Keeps a finished job from being removed: somebody seems to watch its end, for as long as this is
+/// waited for. Never done.
+async fn hold(settings: &Settings, client: &Client, info: &v1::JobInfo) -> Infallible {
+    let mut client = client.clone();
+    let viewers = vec![last_viewer(info)];
+    loop {
+        // Who says no more is gone.
+        let said = tokio_stream::once(v1::DemandRequest { viewers: viewers.clone() });
+        if let Ok(told) = client.jobs().demand(said.chain(tokio_stream::pending())).await {
+            let mut told = told.into_inner();
+            while let Ok(Some(_)) = told.message().await {}
+        }
+        tokio::time::sleep(PAUSE).await;
+        if let Ok(again) = Client::connect(&settings.scheduler).await {
+            client = again;
+        }
+    }
+}
+
+/// Somebody who comes to the last segment, which is there, and has time.
+fn last_viewer(info: &v1::JobInfo) -> v1::Viewer {
+    let renditions = info.renditions.len() as u32;
+    let total = info.progress.as_ref().map_or(0, |progress| progress.total);
+    v1::Viewer {
+        viewer: "copy".to_owned(),
+        job: info.job.clone(),
+        renditions: (0..renditions).collect(),
+        segment: total.checked_div(renditions).unwrap_or(0).saturating_sub(1),
+        due_in_ms: u32::MAX,
+    }
 }
 
 /// Cancelled by the first signal; a second one ends the process at once, whatever it waits for.
