@@ -84,7 +84,7 @@ impl Scheduler {
     pub async fn open(settings: Settings) -> Result<Scheduler, Error> {
         let Settings { ledger: path, store, s3, policy, keep } = settings;
         meters::install();
-        // The store first: one that cannot be used is not to leave a ledger behind.
+        // The store first: if it cannot be opened, no ledger is made.
         let store = Store::open(&store, &s3).await?;
         let (ledger, remembered, writer) = Ledger::open(&path).await?;
         let identity = store.identity().await?;

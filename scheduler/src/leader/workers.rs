@@ -264,8 +264,8 @@ impl Owner {
 fn replaced_words(id: WorkerId, name: &str, incarnation: u64, newer: u64) -> String {
     format!(
         "worker {} ({name}): a later process is known by that number (incarnation {newer}, this one is \
-         {incarnation}); if two machines share it, one of them needs a state directory of its own; if \
-         this machine's clock went back, set it",
+         {incarnation}); if two workers share it, give one of them another name (--name); if this \
+         machine's clock went back, set it",
         id.0
     )
 }

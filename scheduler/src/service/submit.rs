@@ -170,7 +170,7 @@ fn plan(wish: &Wish, found: &Found) -> Result<Job, Status> {
 fn not_described(source: &str, why: NotDescribed) -> Status {
     match why {
         NotDescribed::Nobody => words::try_again(
-            "no worker is there to look at the source: start one (segue-worker) and submit again",
+            "no worker is there to look at the source: start one (segue worker) and submit again",
             NO_WORKER,
         ),
         NotDescribed::Busy => {
