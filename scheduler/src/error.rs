@@ -81,17 +81,21 @@ pub enum Error {
 }
 
 impl Error {
-    /// 2 for what cannot be done as asked, 1 for what failed.
+    /// 2 for what cannot be done as asked; 1 for what failed and may work when it is tried again.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Error::Ledger(error) if error.may_pass() => 1,
+            Error::Store(error) if matches!(error.kind(), Kind::Unavailable | Kind::Full) => 1,
             Error::Exposed(_)
             | Error::Listen { .. }
             | Error::Ledger(_)
-            | Error::OtherStore { .. }
-            | Error::LedgerFailed(_) => 2,
-            Error::Store(error) if error.kind() == Kind::Unavailable => 1,
-            Error::Store(_) => 2,
-            Error::Outranked { .. } | Error::Bug(_) | Error::System { .. } => 1,
+            | Error::Store(_)
+            | Error::OtherStore { .. } => 2,
+            // It could be written a moment before.
+            Error::LedgerFailed(_)
+            | Error::Outranked { .. }
+            | Error::Bug(_)
+            | Error::System { .. } => 1,
         })
     }
 }

@@ -105,7 +105,16 @@ pub enum OpenError {
         reason: String,
         /// What to do.
         remedy: &'static str,
+        /// Whether it may work later, just as it was asked for.
+        may_pass: bool,
     },
+}
+
+impl OpenError {
+    /// Whether it may work later, just as it was asked for.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, OpenError::Refused { may_pass: true, .. })
+    }
 }
 
 /// Opens the file at `path`, begins a term, and reads everything.
@@ -238,9 +247,16 @@ fn job_id(bytes: &[u8]) -> sqlx::Result<JobId> {
 fn explain(path: &Path, error: &sqlx::Error) -> OpenError {
     let path = path.to_owned();
     let reason = words(error);
-    let refused =
-        |remedy| OpenError::Refused { path: path.clone(), reason: reason.clone(), remedy };
-    match primary_code(error) {
+    let code = primary_code(error);
+    // No room, or a disk that fails.
+    let may_pass = matches!(code, Some(10 | 13));
+    let refused = |remedy| OpenError::Refused {
+        path: path.clone(),
+        reason: reason.clone(),
+        remedy,
+        may_pass,
+    };
+    match code {
         Some(5 | 6) => OpenError::InUse(path),
         Some(26) => OpenError::NoLedger { path, what: "is not a database" },
         Some(11) => OpenError::Damaged { path, reason },
