@@ -1,6 +1,7 @@
 //! What is kept of each job, and how it is removed. When and what is the leader's decision.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use object_store::{Error as ObjectError, ObjectStore, ObjectStoreExt};
 use segue_model::{Hash, Job, JobId, Span};
@@ -9,7 +10,28 @@ use tokio_stream::StreamExt;
 
 use crate::error::StoreError;
 use crate::whole::can_be_whole;
-use crate::{JOB, JOBS, Store};
+use crate::{JOB, JOBS, Location, Store};
+
+/// Removes a job's folder with what no list of objects shows: folders in it, and files that writers
+/// left that were killed. Anything else stays.
+fn remove_folder(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            // Whatever is left in it keeps its parents, too.
+            let _ = remove_folder(&entry.path());
+        } else if entry.file_name().to_str().is_some_and(is_staged) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    std::fs::remove_dir(folder)
+}
+
+/// Whether a file is one that is being written, by its name.
+fn is_staged(name: &str) -> bool {
+    let number = name.rsplit_once('#').map_or("", |(_, number)| number);
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
 
 /// Objects of a job that are removed at once: there may be tens of thousands.
 const REMOVED_AT_ONCE: usize = 16;
@@ -103,6 +125,11 @@ impl Store {
         }
         while !removing.is_empty() {
             freed += self.next_removed(&mut removing).await?;
+        }
+        if let Location::Directory(root) = &self.location {
+            let folder = root.join(JOBS).join(job.to_string());
+            // What cannot be removed is empty, or somebody is writing there again.
+            let _ = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
         }
         Ok(freed)
     }

@@ -183,3 +183,23 @@ async fn jobs_are_weighed_and_removed() {
         assert_eq!(store.remove(one.id).await.expect("nothing to do"), 0);
     }
 }
+
+#[tokio::test]
+async fn of_a_removed_job_a_directory_keeps_nothing_that_is_ours() {
+    let directory = folder();
+    let location = Location::Directory(directory.path().to_owned());
+    let store = Store::open(&location, &S3Settings::default()).await.expect("a directory");
+    let job = job();
+    let folder = directory.path().join(format!("jobs/{}", job.id));
+    store.create_job(&job).await.expect("created");
+    for index in 0..40 {
+        let key = format!("720p/{index:05}.ts");
+        store.create(job.id, &key, bytes("x")).await.expect("created");
+    }
+    // A writer was killed here.
+    std::fs::write(folder.join("720p/00040.ts#1"), "x").expect("written");
+    assert_eq!(store.remove(job.id).await.expect("removed"), 40);
+    assert!(!folder.exists());
+    assert!(directory.path().join("jobs").is_dir());
+    store.create_job(&job).await.expect("created again");
+}
