@@ -2,6 +2,7 @@
 //! same: only what is written in it tells.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use object_store::{Error as ObjectError, ObjectStoreExt};
 use segue_model::Hash;
 
 use crate::error::{Kind, StoreError};
-use crate::{Created, Store};
+use crate::{Created, Location, Store};
 
 /// Where it is written.
 const IDENTITY: &str = "store";
@@ -34,6 +35,23 @@ impl Store {
         }
     }
 
+    /// Whether a directory is still the store that it was: one that was unmounted or moved away is an
+    /// empty place, where nothing is to be made or missed.
+    pub(crate) async fn is_there(&self) -> Result<(), StoreError> {
+        let is_directory = matches!(self.location(), Location::Directory(_));
+        if !is_directory || !self.identified.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.objects.head(&self.full_path(IDENTITY)?).await {
+            Ok(_) => Ok(()),
+            Err(ObjectError::NotFound { .. }) => {
+                let words = "it is not there any more (is it mounted? what is made waits for it)";
+                Err(StoreError::new(self.location(), Kind::Unavailable, words.to_owned()))
+            }
+            Err(error) => Err(self.failed("it cannot be looked at", &error)),
+        }
+    }
+
     async fn read_identity(&self) -> Result<Option<String>, StoreError> {
         let path = self.full_path(IDENTITY)?;
         let read = async { self.objects.get(&path).await?.bytes().await };
@@ -46,7 +64,10 @@ impl Store {
             bytes.len() == DIGITS && bytes.iter().all(|byte| byte.is_ascii_hexdigit())
         };
         match String::from_utf8(bytes.to_vec()) {
-            Ok(text) if digits(&bytes) => Ok(Some(text)),
+            Ok(text) if digits(&bytes) => {
+                self.identified.store(true, Ordering::Relaxed);
+                Ok(Some(text))
+            }
             _ => {
                 let words = format!(
                     "{IDENTITY} is not what Segue writes (if the store is Segue's alone, remove that \

@@ -25,6 +25,7 @@ mod usage;
 mod whole;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -60,6 +61,8 @@ const RETRIES: usize = 3;
 pub struct Store {
     location: Location,
     objects: Arc<dyn ObjectStore>,
+    /// Whether the store's identity was read: from then on it is there whenever the store is.
+    identified: Arc<AtomicBool>,
 }
 
 /// What became of an object that was to be created.
@@ -121,7 +124,7 @@ impl Store {
                 Arc::new(s3.map_err(|error| failed(&error))?)
             }
         };
-        Ok(Store { location: location.clone(), objects })
+        Ok(Store { location: location.clone(), objects, identified: Arc::default() })
     }
 
     /// Where it is.
@@ -160,6 +163,7 @@ impl Store {
 
     /// Creates the object `key` of a job, unless there is one.
     pub async fn create(&self, job: JobId, key: &str, bytes: Bytes) -> Result<Created, StoreError> {
+        self.is_there().await?;
         let path = self.path(job, key)?;
         let length = bytes.len() as u64;
         let created = self.create_at(&path, bytes).await?;
@@ -187,7 +191,7 @@ impl Store {
         let read = async { self.objects.get(&path).await?.bytes().await };
         match read.await {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(ObjectError::NotFound { .. }) => Ok(None),
+            Err(ObjectError::NotFound { .. }) => self.is_there().await.map(|()| None),
             Err(error) => Err(self.failed(&format!("{path} cannot be read"), &error)),
         }
     }

@@ -52,6 +52,7 @@ pub struct JobUsage {
 impl Store {
     /// What is kept, of every job. Lists everything: not for every minute.
     pub async fn usage(&self) -> Result<BTreeMap<JobId, JobUsage>, StoreError> {
+        self.is_there().await?;
         let folder = self.full_path(JOBS)?;
         let mut usage: BTreeMap<JobId, JobUsage> = BTreeMap::new();
         let mut listed = self.objects.list(Some(&folder));
@@ -74,6 +75,7 @@ impl Store {
     /// Which segments of a job there are: for each rendition, runs of them, rising. Those that
     /// cannot be whole are removed, so that they are made again.
     pub async fn published(&self, job: &Job) -> Result<Vec<(u32, Vec<Span>)>, StoreError> {
+        self.is_there().await?;
         let folder = self.full_path(&format!("{JOBS}/{}", job.id))?;
         let mut found: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         let mut listed = self.objects.list(Some(&folder));

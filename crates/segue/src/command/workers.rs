@@ -69,9 +69,11 @@ pub fn list(arguments: &ListArguments) -> Result<(), Ending> {
 }
 
 fn state(worker: &v1::WorkerInfo) -> &'static str {
+    let spans: u32 = worker.devices.iter().map(|device| device.spans).sum();
     match (worker.connected, worker.suspected, worker.draining) {
         (false, _, _) => "away",
         (true, true, _) => "silent",
+        (true, false, true) if spans > 0 => "draining",
         (true, false, true) => "drained",
         (true, false, false) => "ready",
     }

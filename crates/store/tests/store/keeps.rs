@@ -203,3 +203,26 @@ async fn of_a_removed_job_a_directory_keeps_nothing_that_is_ours() {
     assert!(directory.path().join("jobs").is_dir());
     store.create_job(&job).await.expect("created again");
 }
+
+#[tokio::test]
+async fn a_directory_that_is_moved_away_is_not_begun_anew() {
+    let folder = folder();
+    let path = folder.path().join("store");
+    let location = Location::Directory(path.clone());
+    let store = Store::open(&location, &S3Settings::default()).await.expect("a directory");
+    store.identity().await.expect("a name");
+    let job = job();
+    store.create_job(&job).await.expect("created");
+    std::fs::rename(&path, folder.path().join("elsewhere")).expect("moved");
+    let away = |error: segue_store::StoreError| {
+        assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+        assert!(error.to_string().contains("mounted"), "{error}");
+    };
+    away(store.create(job.id, "720p/00000.ts", bytes("lost")).await.expect_err("nowhere to"));
+    away(store.job(job.id).await.expect_err("not there, which says nothing of the job"));
+    away(store.published(&job).await.expect_err("not there"));
+    away(store.usage().await.expect_err("not there"));
+    assert!(!path.exists(), "it was made anew");
+    std::fs::rename(folder.path().join("elsewhere"), &path).expect("back");
+    assert_eq!(store.job(job.id).await.expect("an answer"), Some(job));
+}
