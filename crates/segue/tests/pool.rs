@@ -178,6 +178,19 @@ fn an_interrupted_client_takes_its_claim_back_and_another_goes_on() {
 }
 
 #[test]
+fn a_second_signal_ends_a_client_whose_scheduler_does_not_answer() {
+    let pool = Pool::start(1);
+    let mut run = Run::start(pool.transcode(&film()).args(["--rendition", "180p"]));
+    run.until("job");
+    pool.scheduler().signal(Signal::STOP);
+    // The first one takes the claim back, for which nobody has an ear.
+    run.signal(Signal::INT);
+    run.signal(Signal::TERM);
+    let (status, errors) = run.finish();
+    assert_eq!((status.code(), errors.as_str()), (Some(130), ""));
+}
+
+#[test]
 fn everything_on_one_machine_comes_up_and_goes_down_with_one_process() {
     let data = tempdir().unwrap();
     let mut up = segue();

@@ -27,7 +27,9 @@ pub struct Arguments {
     /// Where segments are kept: a directory or s3://bucket/prefix [default: store in the data]
     #[arg(long, value_name = "STORE", env = "SEGUE_STORE")]
     store: Option<String>,
-    /// Where the scheduler listens
+    /// Where the scheduler listens. Beyond this machine workers do so too, on ports of their own: at the
+    /// same IP, or where that is any (0.0.0.0) at the one that this machine's default route begins at,
+    /// without one for this machine alone
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7700", env = "SEGUE_LISTEN")]
     listen: SocketAddr,
     /// Listen beyond this machine, without encryption or passwords

@@ -1,7 +1,7 @@
 //! Everything on one machine: a scheduler and some workers, each a process of its own, looked after
 //! until somebody ends it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -164,14 +164,40 @@ fn scheduler_role(settings: &Settings) -> Role {
 
 fn worker_role(settings: &Settings, number: u32, address: &str) -> Role {
     let name = format!("worker-{number}");
-    let arguments = vec![
+    let mut arguments = vec![
         "worker".to_owned(),
         format!("--scheduler=http://{}", within_reach(address)),
         format!("--store={}", store(settings)),
         format!("--name={name}"),
         format!("--cores={}", settings.cores),
     ];
+    if let Some(ip) = seen_from_afar(settings.listen.ip()) {
+        arguments.push(format!("{LISTEN}{}", SocketAddr::new(ip, 0)));
+        arguments.push("--insecure".to_owned());
+    }
     Role::new(name, arguments)
+}
+
+/// Where viewers on other machines reach workers, if the scheduler listens to those: at its address,
+/// or if that is any, where this machine's way out begins.
+fn seen_from_afar(listen: IpAddr) -> Option<IpAddr> {
+    if !listen.is_unspecified() {
+        return (!listen.is_loopback()).then_some(listen);
+    }
+    let way_out = |from: IpAddr, to: IpAddr| {
+        // Nothing is sent: the system only says which of its addresses it would take.
+        let socket = UdpSocket::bind((from, 0)).ok()?;
+        socket.connect((to, 9)).ok()?;
+        let ip = socket.local_addr().ok()?.ip();
+        // One of a single wire means nothing without the name of that.
+        let is_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        (!ip.is_loopback() && !ip.is_unspecified() && !is_local).then_some(ip)
+    };
+    // Nobody has these, they are for documents.
+    let v4 = || way_out(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into());
+    let documents = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+    let v6 = || way_out(Ipv6Addr::UNSPECIFIED.into(), documents.into());
+    if listen.is_ipv4() { v4() } else { v6().or_else(v4) }
 }
 
 /// Who listens everywhere is reached from here by this machine's own address.
