@@ -323,9 +323,24 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// As a shell takes it for one word.
+pub fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/-._~:@+,".contains(c);
+    if path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[test]
+    fn a_path_that_a_shell_would_take_apart_is_quoted() {
+        assert_eq!(quoted("out/master.m3u8"), "out/master.m3u8");
+        assert_eq!(quoted("Amélie's film"), r"'Amélie'\''s film'");
+    }
 
     #[test]
     fn speed_and_remaining_time_count_only_what_this_run_made() {

@@ -501,7 +501,8 @@ fn a_thousand_jobs_at_once_are_accepted_known_also_after_a_kill_and_cancelled() 
         let jobs = known(&client).await;
         assert!(jobs.values().all(|job| job.claims.is_empty()), "nobody claims anything");
     });
-    // It is as good as new.
+    // It is as good as new, and remembers who is to be empty.
+    run(pool.ask("drain").args(["w0", "--undo"]));
     Run::start(pool.transcode(&film()).args(LADDER)).succeed();
     let said = pool.worker(0).said();
     assert!(!said.contains("was killed"), "a process was given work and an end at once: {said}");

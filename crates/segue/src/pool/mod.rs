@@ -89,8 +89,13 @@ pub async fn list(client: &Client, most: usize) -> Result<Vec<v1::JobInfo>, Endi
 /// The job that `text` names: its id, or how that begins if no other begins like that.
 pub async fn find(client: &Client, text: &str) -> Result<String, Ending> {
     let is_hexadecimal = text.chars().all(|c| c.is_ascii_hexdigit());
-    if text.len() == 64 || text.is_empty() || !is_hexadecimal {
-        // Whether it is one is for the scheduler to say.
+    if text.is_empty() || text.len() > 64 || !is_hexadecimal {
+        return Err(Ending::BadInput(format!(
+            "'{text}' is no job's id, nor how one begins: `segue jobs` lists those that the scheduler \
+             knows"
+        )));
+    }
+    if text.len() == 64 {
         return Ok(text.to_owned());
     }
     let begin = text.to_ascii_lowercase();
@@ -99,7 +104,8 @@ pub async fn find(client: &Client, text: &str) -> Result<String, Ending> {
     match (found.next(), found.next()) {
         (Some(job), None) => Ok(job),
         (None, _) => Err(Ending::BadInput(format!(
-            "no job's id begins with {text}: `segue jobs` lists those that the scheduler knows"
+            "no job that the scheduler knows begins with {text}: `segue jobs` lists those; one that was \
+             finished a while ago is found by its whole id"
         ))),
         (Some(_), Some(_)) => {
             Err(Ending::BadInput(format!("several jobs' ids begin with {text}: write more of it")))

@@ -18,7 +18,8 @@ use tonic::Code;
 use super::{copy, refused, show};
 use crate::ending::Ending;
 use crate::interrupt::Interrupt;
-use crate::progress::{Style, clock, counted, to_stderr, to_stdout};
+use crate::output::OutputError;
+use crate::progress::{Style, clock, counted, quoted, to_stderr, to_stdout};
 
 /// A scheduler that went away is waited for: what workers make meanwhile is not lost.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -52,6 +53,10 @@ pub fn run(settings: &Settings) -> Result<(), Ending> {
 }
 
 async fn transcode(settings: &Settings, screen: &mut Screen) -> Result<(), Ending> {
+    if let Some(to) = settings.to.as_ref().filter(|to| to.exists() && !to.is_dir()) {
+        let error = OutputError::NotADirectory { path: to.clone() };
+        return Err(Ending::BadInput(error.to_string()));
+    }
     let client = Client::connect(&settings.scheduler).await?;
     let request = v1::SubmitRequest {
         source: settings.source.clone(),
@@ -73,15 +78,23 @@ async fn transcode(settings: &Settings, screen: &mut Screen) -> Result<(), Endin
         watched = watch(settings, &client, &job, screen) => watched,
         () = interrupted.cancelled() => {
             let request = v1::CancelRequest { job: job.clone(), claim };
-            let cancelled = client.jobs().cancel(request).await.map_err(refused);
-            let others = match cancelled?.into_inner().still_claimed {
-                true => ", others want it still",
-                false => "",
-            };
-            return Err(Ending::Interrupted(format!(
-                "interrupted: job {job} is cancelled{others}; what is made is kept, the same command \
-                 goes on from there"
-            )));
+            return Err(Ending::Interrupted(match client.jobs().cancel(request).await {
+                Ok(cancelled) => {
+                    let others = match cancelled.into_inner().still_claimed {
+                        true => ", others want it still",
+                        false => ", and nobody else wants it",
+                    };
+                    format!(
+                        "interrupted: your claim on job {job} is taken back{others}; what is made is \
+                         kept, the same command goes on from there"
+                    )
+                }
+                Err(status) => format!(
+                    "interrupted, but the scheduler was not told ({}): it goes on with job {job} until \
+                     `segue cancel {job}`",
+                    refused(status)
+                ),
+            }));
         }
     };
     let info = watched?;
@@ -182,11 +195,13 @@ async fn follow(
 ) -> Result<Option<v1::JobInfo>, tonic::Status> {
     let request = v1::WatchRequest { job: job.to_owned() };
     let mut stream = client.jobs().watch(request).await?.into_inner();
+    let mut wanted = true;
     while let Some(v1::WatchResponse { job }) = stream.message().await? {
         if lost_at.take().is_some() {
             screen.say("the scheduler is back");
         }
         let Some(info) = job else { continue };
+        wanted = !info.claims.is_empty();
         screen.show(&info);
         let progress = info.progress.clone().unwrap_or_default();
         match progress.state() {
@@ -202,7 +217,8 @@ async fn follow(
             _ => {}
         }
     }
-    Ok(None)
+    // A scheduler that is ending ends its streams, too.
+    if wanted { Err(tonic::Status::unavailable("the stream ended early")) } else { Ok(None) }
 }
 
 async fn fetch(
@@ -411,7 +427,7 @@ impl Screen {
                     clock(elapsed)
                 ));
                 show::losses(info).iter().for_each(|line| to_stdout(&format!("  {line}")));
-                let path = playlist.strip_prefix("file://").unwrap_or(playlist);
+                let path = quoted(playlist.strip_prefix("file://").unwrap_or(playlist));
                 to_stdout(&format!("play it:   mpv {path}"));
                 to_stdout(&format!("prove it:  segue verify {path}"));
             }

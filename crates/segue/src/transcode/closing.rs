@@ -5,7 +5,7 @@ use segue_model::Time;
 use super::runner::Shop;
 use crate::output::SourceLoss;
 use crate::progress::{
-    Event, Reporter, Style, Summary, Tally, clock, counted, size, to_stderr, to_stdout,
+    Event, Reporter, Style, Summary, Tally, clock, counted, quoted, size, to_stderr, to_stdout,
 };
 
 /// Says what was made, how that went, what is missing in it, and how to play it.
@@ -95,26 +95,5 @@ fn losses(shop: &Shop, summary: &Summary<'_>, say: fn(&str)) {
         let claimed = clock(claimed);
         let film = film(shop);
         say(&format!("  the source is cut off: it claims {claimed}, and holds {film}"));
-    }
-}
-
-/// As a shell takes it for one word.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/-._~:@+,".contains(c);
-    if path.chars().all(plain) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_that_a_shell_would_take_apart_is_quoted() {
-        assert_eq!(quoted("out/master.m3u8"), "out/master.m3u8");
-        assert_eq!(quoted("Amélie's film"), r"'Amélie'\''s film'");
     }
 }
