@@ -21,7 +21,7 @@ declare -Ar MAY_USE=(
     [segue-scheduler]='segue-model segue-hls segue-dispatch segue-api segue-store'
     [segue-worker]='segue-model segue-hls segue-dispatch segue-api segue-store segue-media'
     [segue]='segue-model segue-hls segue-dispatch segue-api segue-store segue-media segue-scheduler segue-worker'
-    [segue-bench]='segue-model segue-hls segue-media'
+    [segue-bench]='segue-model segue-hls segue-api segue-media'
     [segue-lab]=''
     [segue-s3-lab]=''
 )

@@ -70,7 +70,7 @@ pub fn segue(source: &Path, wish: &Wish, jobs: u32, to: &Path) -> anyhow::Result
 }
 
 /// The `segue` that was built with this program.
-fn segue_program() -> anyhow::Result<PathBuf> {
+pub fn segue_program() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("segue");
     anyhow::ensure!(
         program.exists(),

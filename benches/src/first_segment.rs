@@ -55,7 +55,7 @@ struct Film {
 
 /// Until the first segment could be read, in milliseconds.
 #[derive(Clone, Copy)]
-struct Wait {
+pub struct Wait {
     wall: f64,
     /// Processor time, of all processes.
     cpu: f64,
@@ -64,6 +64,11 @@ struct Wait {
 impl Wait {
     fn new(wall: Duration, cpu: Duration) -> Wait {
         Wait { wall: wall.as_secs_f64() * 1e3, cpu: cpu.as_secs_f64() * 1e3 }
+    }
+
+    /// By the clock.
+    pub fn wall(self) -> Duration {
+        Duration::from_secs_f64(self.wall / 1e3)
     }
 }
 
@@ -187,7 +192,7 @@ impl Film {
 }
 
 /// From the start of the command until the file has its name; the command is killed then.
-fn until_there(mut command: Command, path: &Path) -> anyhow::Result<Wait> {
+pub fn until_there(mut command: Command, path: &Path) -> anyhow::Result<Wait> {
     let began = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = Running(command.spawn()?);
@@ -202,7 +207,7 @@ fn until_there(mut command: Command, path: &Path) -> anyhow::Result<Wait> {
 }
 
 /// Killed, and waited for, when dropped.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! Measures Segue against the ffmpeg command, and prints Markdown tables.
+//! Measures Segue and its pool against the ffmpeg command, and prints Markdown tables.
 //!
 //! Decided here: which benches there are. Every bench compares arms that take turns within one run,
 //! so that a busy machine disturbs all of them alike; what counts is the median of the ratios of
@@ -22,6 +22,7 @@ mod joins;
 mod machine;
 mod make;
 mod measure;
+mod pool;
 mod progress;
 mod quality;
 mod table;
@@ -53,6 +54,14 @@ enum Bench {
     Joins(Effort),
     /// What the exact recipe costs
     Exact(Effort),
+    /// From SIGKILL of a process or a worker until its next segment is there
+    Kills(Effort),
+    /// One film over two workers against one
+    TwoWorkers(Effort),
+    /// Batches promised in a second
+    Submits(Effort),
+    /// Memory and restart of a scheduler with 100,000 batches
+    ManyJobs(Effort),
     /// All of them but `restarts`
     All(Effort),
     /// Makes segments in a process of its own, to be measured from outside
@@ -100,12 +109,20 @@ fn run(bench: Bench) -> anyhow::Result<()> {
         Bench::FirstSegment(effort) => first_segment::run(effort),
         Bench::Joins(effort) => joins::run(effort),
         Bench::Exact(effort) => exact::run(effort),
+        Bench::Kills(effort) => pool::kills::run(effort),
+        Bench::TwoWorkers(effort) => pool::share::run(effort),
+        Bench::Submits(effort) => pool::submits::run(effort),
+        Bench::ManyJobs(effort) => pool::many_jobs::run(effort),
         Bench::All(effort) => {
             quality::run(effort)?;
             engine::run(effort)?;
             first_segment::run(effort)?;
             joins::run(effort)?;
-            exact::run(effort)
+            exact::run(effort)?;
+            pool::kills::run(effort)?;
+            pool::share::run(effort)?;
+            pool::submits::run(effort)?;
+            pool::many_jobs::run(effort)
         }
         Bench::Make(_) => Ok(()),
     }

@@ -79,7 +79,7 @@ fn resident(pid: u32) -> u64 {
 }
 
 /// A process, its children, theirs, and so on.
-fn descendants(pid: u32) -> BTreeSet<u32> {
+pub fn descendants(pid: u32) -> BTreeSet<u32> {
     let mut found = BTreeSet::new();
     let mut waiting = vec![pid];
     while let Some(pid) = waiting.pop() {

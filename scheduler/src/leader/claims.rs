@@ -44,6 +44,8 @@ impl Owner {
     /// Batch claims of an earlier leader.
     pub(super) fn remember_claims(&mut self, claims: Vec<(BatchClaim, Written)>) {
         let mut jobs = Vec::new();
+        self.claims.reserve(claims.len());
+        self.jobs.reserve(claims.len());
         for (claim, written) in claims {
             let job = claim.job;
             self.enter_batch(claim, written);

@@ -64,6 +64,32 @@ async fn a_second_scheduler_is_refused_and_told_which_file() {
 }
 
 #[tokio::test]
+async fn claims_are_read_as_they_came_however_many_and_whatever_they_are_called() {
+    let (_folder, path) = folder();
+    let (ledger, _, task) = opened(&path).await;
+    // More than are read together, the latest first in the order that they are kept in.
+    let texts = ["\"\\\n\u{1}", "", "Ängel \u{1f980}", "x"].into_iter().map(str::to_owned);
+    let texts = texts.chain((0..10_500).rev().map(|number| format!("claim {number:05}")));
+    let claims: Vec<BatchClaim> = texts
+        .map(|text| BatchClaim { deadline_unix_ms: Some(1 << 62), ..claim("a", &text) })
+        .collect();
+    let writing: Vec<_> = claims
+        .iter()
+        .map(|claim| {
+            let (ledger, claim) = (ledger.clone(), claim.clone());
+            tokio::spawn(async move { ledger.claim(claim).await.expect("written") })
+        })
+        .collect();
+    let mut written = Vec::new();
+    for (claim, writing) in claims.into_iter().zip(writing) {
+        written.push((claim, writing.await.expect("no panic")));
+    }
+    written.sort_by_key(|(_, written)| *written);
+    closed(ledger, task).await;
+    assert_eq!(opened(&path).await.1.claims, written);
+}
+
+#[tokio::test]
 async fn claims_survive_without_an_orderly_end() {
     let (folder, path) = folder();
     let (ledger, _, _task) = opened(&path).await;
