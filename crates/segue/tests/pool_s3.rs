@@ -102,7 +102,7 @@ fn ready_ahead(event: &Value) -> Option<(String, u32)> {
     let mut ahead = spans.filter_map(|span| {
         let (first, ready) = (span["first"].as_u64()?, span["ready_through"].as_u64()?);
         let worker = span["worker"].as_str()?.to_owned();
-        (ready > first).then_some((worker, ready as u32 - 1))
+        (ready > first).then(|| (worker, ready as u32 - 1))
     });
     ahead.next()
 }
