@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds what is measured, and measures it: benches/run.sh [BENCH [--quick] [--rounds N]]
-# Without a bench, all of them. Tables go to standard output, progress to standard error.
+# BENCH: quality, restarts, engine, first-segment, joins, exact; of the pool: kills, two-workers,
+# submits, many-jobs. Without one, all of them but restarts. Tables go to standard output, progress to standard error.
 set -eu
 cd "$(dirname "$0")/.."
 cargo build --release --locked -p segue -p segue-bench >&2
