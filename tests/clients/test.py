@@ -16,7 +16,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs/api.md"
@@ -376,9 +375,8 @@ def test_restart(client, pool):
     # Without a word; the next one with.
     for number in (signal.SIGKILL, signal.SIGTERM):
         pool.scheduler.end(number)
-        time.sleep(0.5)
         pool.start_scheduler()
-        time.sleep(1)
+        pool.scheduler.until("a worker is there", times=2)
     check(making.process.wait(LONG) == 0, making.said)
     playlist = making.until(r"(file://\S+)\n")
     verify(pool, playlist)

@@ -73,15 +73,21 @@ async fn a_viewer_is_told_where_each_segment_is_as_it_comes() {
     drop(worker);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_viewer_is_a_claim_until_it_is_gone() {
+/// A viewer at the film's beginning, and a worker that is at it and gets no further.
+async fn watching_what_is_not_made() -> (House, Worker, String, Viewing) {
     let house = House::start().await;
     let held = Habits { allowed: Arc::new(Semaphore::new(0)), ..Habits::default() };
-    let _worker = Worker::start(&house, 1, held).await;
+    let worker = Worker::start(&house, 1, held).await;
     let job = described(&house).await;
     let viewing = Viewing::of(&house).await;
     viewing.watches(&job, 0).await;
     house.reaches(&job, JobState::Running).await;
+    (house, worker, job, viewing)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_is_a_claim_until_it_is_gone() {
+    let (house, _worker, job, viewing) = watching_what_is_not_made().await;
     let claims = house.get(&job).await.expect("a job").claims;
     assert!(claims.len() == 1 && !claims[0].batch && claims[0].claim.ends_with("/anna"));
     // Every message is a whole: who is not in it is gone.
@@ -92,13 +98,7 @@ async fn a_viewer_is_a_claim_until_it_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_comes_back_finds_its_work_going_on() {
-    let house = House::start().await;
-    let held = Habits { allowed: Arc::new(Semaphore::new(0)), ..Habits::default() };
-    let _worker = Worker::start(&house, 1, held).await;
-    let job = described(&house).await;
-    let viewing = Viewing::of(&house).await;
-    viewing.watches(&job, 0).await;
-    house.reaches(&job, JobState::Running).await;
+    let (house, _worker, job, viewing) = watching_what_is_not_made().await;
     drop(viewing);
     let again = Viewing::of(&house).await;
     again.watches(&job, 0).await;

@@ -275,6 +275,7 @@ async fn live(
     // What ran once like this can run again.
     if is_hopeless && role.ready.get().is_none() {
         let why = why.unwrap_or_else(|| format!("it cannot run ({how})"));
+        // Nobody listens any more when it ends.
         let _ = news.send(News::Hopeless { name: role.name.clone(), why }).await;
         return None;
     }
@@ -297,6 +298,7 @@ impl LastWords {
     /// When all is heard; something that outlives the process may hold the way open.
     async fn take(mut self) -> Option<String> {
         let all = async { while self.heard.join_next().await.is_some() {} };
+        // What is not said by then is not waited for.
         let _ = tokio::time::timeout(PAUSE, all).await;
         self.heard.detach_all();
         self.words.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -364,6 +366,7 @@ async fn end(mut child: Child) {
         let _ = kill_process(pid, Signal::TERM);
     }
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+        // Ended in the meantime is as good.
         let _ = child.kill().await;
     }
 }
