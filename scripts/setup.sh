@@ -14,7 +14,7 @@ build=(
     make=make gcc=cc libc6-dev pkg-config=pkg-config clang=clang libclang-dev
     libavcodec-dev libavformat-dev libavfilter-dev libavutil-dev libswscale-dev libswresample-dev
 )
-test=(ffmpeg=ffmpeg)
+test=(ffmpeg=ffmpeg iproute2=ip)
 clients=(python3=python3 python3-venv curl=curl)
 # Ubuntu has no package called chromium.
 chromium=chromium

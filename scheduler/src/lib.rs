@@ -26,6 +26,7 @@ mod summary;
 mod web;
 
 pub use arguments::{Arguments, run};
+pub use cost::facts as job_facts;
 pub use error::Error;
 pub use ledger::{LedgerError, OpenError};
 pub use retention::Keep;

@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(long, value_name = "HOST:PORT", env = "SEGUE_WORKER_ADVERTISE")]
     pub advertise: Option<String>,
     /// Listen beyond this machine, without encryption or passwords
-    #[arg(long)]
+    #[arg(long, env = "SEGUE_INSECURE")]
     pub insecure: bool,
     /// Cores to use [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]

@@ -60,6 +60,8 @@ pub struct Daemon {
     identity: Identity,
     began: Instant,
     outbox: Option<(u64, mpsc::Sender<v1::ConnectRequest>)>,
+    /// Cancelled with the stream: whoever asked something asks again on the next one.
+    stream: CancellationToken,
     spans: HashMap<LeaseId, Running>,
     questions: Arc<Semaphore>,
     left: bool,
@@ -76,8 +78,8 @@ impl Daemon {
     /// With `session` made at `began`.
     pub fn new(session: Session, shop: Arc<Shop>, identity: Identity, began: Instant) -> Daemon {
         let questions = Arc::new(Semaphore::new(QUESTIONS));
-        let (outbox, spans) = (None, HashMap::new());
-        Daemon { session, shop, identity, began, outbox, spans, questions, left: false }
+        let (outbox, spans, stream) = (None, HashMap::new(), CancellationToken::new());
+        Daemon { session, shop, identity, began, outbox, stream, spans, questions, left: false }
     }
 
     /// Works until `stop`, and then until everything is handed back.
@@ -126,9 +128,11 @@ impl Daemon {
             Happening::Opened(outbox) => {
                 // The session counts its streams, and says the number with its hello.
                 self.outbox = Some((0, outbox));
+                self.stream = CancellationToken::new();
                 self.handle(Event::Connected);
             }
             Happening::Broke => {
+                self.stream.cancel();
                 if let Some((stream, _)) = self.outbox.take() {
                     self.handle(Event::Disconnected { stream });
                 }
@@ -238,9 +242,13 @@ impl Daemon {
 
     fn describe(&self, asked: v1::Describe) {
         let (shop, questions) = (self.shop.clone(), self.questions.clone());
+        let broken = self.stream.clone();
         tokio::spawn(async move {
             // Never closed; and if it were, more at once do no harm.
-            let _turn = questions.acquire().await;
+            let _turn = tokio::select! {
+                turn = questions.acquire() => turn,
+                () = broken.cancelled() => return,
+            };
             let (spawner, sources) = (shop.spawner.clone(), shop.sources.clone());
             let number = asked.question;
             let look = move || question::answer(&asked, &sources, &spawner);

@@ -22,7 +22,9 @@ mod upload;
 mod usage;
 
 pub use arguments::{Arguments, WorkerError};
+pub use control::Control;
 pub use describe::{DescribeError, describe};
+pub use devices::{Trial, TrialError, trial};
 pub use film::Film;
 pub use run::run;
 pub use source::{LocalSource, RemoteLimits, RemoteSource, SourceError, Sources, file_url};

@@ -97,6 +97,7 @@ impl Uploads {
             }
             Some(Err(message)) => {
                 self.shelf.dropped(label);
+                self.report(Event::Lost { lease: parcel.lease, segment }).await;
                 let failure = SpanFailure { class: FailureClass::Worker, message, log: Vec::new() };
                 let end = SpanEnd::Failed(failure);
                 self.report(Event::Ended { lease: parcel.lease, end }).await;

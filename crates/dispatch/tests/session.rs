@@ -243,3 +243,23 @@ fn what_gets_on_after_it_waited_is_given_all_its_time_again() {
         (15..200).find(|second| renewed(&mut worker, second * 1000).contains(&Action::Stop(LEASE)));
     assert_eq!(stopped, Some(74));
 }
+
+#[test]
+fn what_can_never_be_stored_is_not_said_to_be_ready() {
+    let mut worker = Worker::new();
+    worker.is_told(10, vec![order(false, 4)], false);
+    for index in 0..3 {
+        worker.made(1_000, index);
+    }
+    worker.stored(1_010, 0);
+    let segment = SegmentId { rendition: 0, index: 1 };
+    worker.tell(1_020, Event::Lost { lease: LEASE, segment });
+    let actions = worker.tell(1_020, Event::Ended { lease: LEASE, end: SpanEnd::Died });
+    let status = actions.iter().find_map(|action| match action {
+        Action::Status(status) => Some(&status.spans[0]),
+        _ => None,
+    });
+    let span = status.expect("it says so");
+    // The planner has it made again at once, rather than wait for it to be stored.
+    assert_eq!((span.ready_through, span.published_through, &span.gaps[..]), (1, 1, &[][..]));
+}

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bars;
 pub mod command;
 pub mod ending;
 mod interrupt;

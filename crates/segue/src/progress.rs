@@ -6,9 +6,10 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use segue_model::{JobId, Span, Time};
+use segue_model::{JobId, Time};
 use serde::Serialize;
+
+use crate::bars::{Bars, SpanShown};
 
 /// How a job is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +172,7 @@ impl Tally {
 /// Shows a job.
 pub struct Reporter {
     style: Style,
-    bar: Option<ProgressBar>,
+    bars: Option<Bars>,
     said_at: Option<Instant>,
     said_percent: u64,
     sandbox_noted: Vec<String>,
@@ -180,7 +181,7 @@ pub struct Reporter {
 impl Reporter {
     /// Nothing is shown yet.
     pub fn new(style: Style) -> Reporter {
-        Reporter { style, bar: None, said_at: None, said_percent: 0, sandbox_noted: Vec::new() }
+        Reporter { style, bars: None, said_at: None, said_percent: 0, sandbox_noted: Vec::new() }
     }
 
     /// Work begins.
@@ -188,24 +189,14 @@ impl Reporter {
         self.event(event);
         self.said_percent = tally.percent();
         if self.style == Style::Text && io::stderr().is_terminal() {
-            let bar = ProgressBar::new(tally.segments);
-            // What does not fit the terminal's line is cut off at its end.
-            let template = "[{bar:16}] {pos}/{len} segments, {wide_msg}";
-            // The template is a constant; were it wrong, the default bar is as good.
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("=> "));
-            }
-            bar.set_message(tally.words());
-            bar.set_position(tally.made);
-            self.bar = Some(bar);
+            self.bars = Some(Bars::new());
         }
     }
 
-    /// Something advanced.
-    pub fn advance(&mut self, tally: &Tally) {
-        if let Some(bar) = &self.bar {
-            bar.set_position(tally.made);
-            bar.set_message(tally.words());
+    /// Something advanced; `spans` are being made.
+    pub fn advance(&mut self, tally: &Tally, spans: &[SpanShown]) {
+        if let Some(bars) = &mut self.bars {
+            bars.show((tally.made, tally.segments), &tally.words(), spans);
         } else if self.style == Style::Json {
             let recently = self.said_at.is_some_and(|at| at.elapsed() < Duration::from_secs(1));
             if !recently || tally.made == tally.segments {
@@ -226,8 +217,8 @@ impl Reporter {
         if self.style != Style::Text {
             return;
         }
-        match &self.bar {
-            Some(bar) => bar.suspend(|| to_stderr(line)),
+        match &self.bars {
+            Some(bars) => bars.suspend(|| to_stderr(line)),
             None => to_stderr(line),
         }
     }
@@ -258,14 +249,14 @@ impl Reporter {
         }
     }
 
-    /// A span process is gone, and what happens to its segments.
+    /// A span process is gone, and whether others have to go on from this segment.
     pub fn died(
         &self,
         death: &segue_worker::span_process::Death,
         segment: u32,
-        rest: Option<Span>,
+        others_go_on: bool,
     ) {
-        let what_now = rest.map(|rest| format!(", another makes {rest}")).unwrap_or_default();
+        let what_now = if others_go_on { ", others go on" } else { "" };
         self.say(&format!("{death} at segment {segment}{what_now}"));
         self.event(&Event::ProcessDied {
             pid: death.pid,
@@ -275,10 +266,10 @@ impl Reporter {
         });
     }
 
-    /// The bar goes; what follows is the result.
+    /// The bars go; what follows is the result.
     pub fn end(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+        if let Some(bars) = self.bars.take() {
+            bars.end();
         }
     }
 

@@ -85,7 +85,10 @@ fn playlists_come_last_and_go_first(directory: &Path, job: &Job) {
     let output = open(directory, job);
     assert_eq!(playlists(), 0);
     assert_eq!(output.missing(), [Span { first: 5, end: 6 }]);
-    assert_eq!(output.lacking(Span { first: 0, end: 17 }), [1]);
+    let (before, after) = (Span { first: 0, end: 5 }, Span { first: 6, end: 17 });
+    let whole = job.timeline.whole();
+    assert_eq!(whole.end, 17);
+    assert_eq!(output.published(), [(0, vec![whole]), (1, vec![before, after])]);
 }
 
 fn what_is_missing_is_told_in_runs(directory: &Path, job: &Job) {

@@ -374,6 +374,9 @@ pub(super) struct Lease {
     /// Milliseconds per segment: measured, or at first reckoned.
     pub pace: Millis,
     pub progress_at: Moment,
+    /// Since then no segment came for so long that this is what the next one takes, at the least; 0
+    /// while it is not overdue.
+    pub standstill: Millis,
     /// The first desired state that has it.
     pub version: u64,
     /// Its process is gone; what it made is being published.
@@ -399,6 +402,11 @@ impl Lease {
     /// How many segments are still to be made.
     pub fn left(&self) -> u32 {
         self.span.end.saturating_sub(self.ready_through)
+    }
+
+    /// Milliseconds per segment, as it seems now.
+    pub fn seeming_pace(&self) -> Millis {
+        self.pace.max(self.standstill)
     }
 
     /// When segment `index` is reckoned to be ready.

@@ -68,6 +68,7 @@ impl Planner {
             first_gap: u32::MAX,
             pace: holder.pace(effort, left, state.segment_length()),
             progress_at: self.now,
+            standstill: 0,
             version: self.workers[worker].version + 1,
             ended: false,
             tail: None,
@@ -99,7 +100,7 @@ impl Planner {
         }
         self.retail(at);
         self.reindex(device);
-        self.set_timer(Timer::Lease(at), Some(self.now + self.stall_after(at)));
+        self.set_timer(Timer::Lease(at), Some(self.now + self.look_after(at)));
         at
     }
 

@@ -25,8 +25,6 @@ const URGENT: Millis = 1_000;
 const REACH: u32 = 2;
 /// Fewer segments than this are not worth a seek and a pipeline of their own.
 const SPAN_MIN: u32 = 8;
-/// More than this is lost by too long a wait for a process that hangs near the end.
-const SPAN_MAX: u32 = 40;
 
 impl Planner {
     pub(super) fn place(&mut self) {
@@ -355,7 +353,7 @@ impl Planner {
         // Of what is open the own part; never more than that of what is still to be made at all.
         let part = share(job_state.open_segments(opening.renditions));
         let whole = share(job_state.unpublished(opening.renditions));
-        part.clamp(SPAN_MIN, SPAN_MAX).min(whole).max(1)
+        part.min(self.policy.batch_span_max).max(SPAN_MIN).min(whole).max(1)
     }
 
     fn steal_tails(&mut self, wanted: &[EncoderFamily]) {
@@ -381,7 +379,7 @@ impl Planner {
         let length = state.segment_length();
         let pace = device.pace(effort, device.left(), length);
         let lead_in = pace * state.lead_in / length;
-        let (left, theirs) = (Millis::from(lease.left()), lease.pace);
+        let (left, theirs) = (Millis::from(lease.left()), lease.seeming_pace());
         let share = (left * theirs).saturating_sub(lead_in) / (theirs + pace).max(1);
         let share = share.min(left - 1) as u32;
         // Worth it only if all is over clearly sooner.

@@ -50,6 +50,9 @@ pub struct Policy {
     pub cross: Millis,
     /// A job that nobody claims is forgotten after so long.
     pub unclaimed: Millis,
+    /// The longest batch span, in segments: more is lost by too long a wait for a process that hangs
+    /// near its end.
+    pub batch_span_max: u32,
 }
 
 impl Default for Policy {
@@ -76,6 +79,7 @@ impl Default for Policy {
             alone_after: 30_000,
             cross: 3_000,
             unclaimed: 60_000,
+            batch_span_max: 40,
         }
     }
 }

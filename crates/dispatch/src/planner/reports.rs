@@ -140,6 +140,7 @@ impl Planner {
         }
         lease.ready_through = ready;
         lease.progress_at = self.now;
+        lease.standstill = 0;
         let (job, device, renditions) = (lease.job, lease.device, lease.renditions);
         if let Some(measured) = said.measured.filter(|measured| measured.segments > lease.learned) {
             lease.learned = measured.segments;
@@ -253,7 +254,7 @@ impl Planner {
     /// Keeps a batch lease's place by what is left of it.
     pub(super) fn retail(&mut self, at: u32) {
         let lease: &mut Lease = &mut self.leases[at];
-        let left = u64::from(lease.left()) * lease.pace;
+        let left = u64::from(lease.left()) * lease.seeming_pace();
         let tail = (!lease.playback && !lease.ended && lease.left() > 1).then_some(left);
         let before = std::mem::replace(&mut lease.tail, tail);
         let tails = &mut self.jobs[lease.job].tails;

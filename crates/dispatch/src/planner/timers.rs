@@ -6,6 +6,11 @@ use segue_model::{FailureClass, SpanFailure};
 use super::{Note, Planner};
 use crate::{Millis, Moment};
 
+/// A segment that takes so many times as long as others is overdue ...
+const OVERDUE: Millis = 4;
+/// ... and not before this.
+const OVERDUE_MIN: Millis = 2_000;
+
 /// Whose time has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
@@ -111,7 +116,8 @@ impl Planner {
         let silent = self.workers[state.worker].suspected;
         let over_at = if silent { self.now } else { state.progress_at } + patience;
         if over_at > self.now {
-            let look = over_at.min(self.now + self.stall_after(lease));
+            self.note_standstill(lease);
+            let look = over_at.min(self.now + self.look_after(lease));
             self.set_timer(Timer::Lease(lease), Some(look));
             return;
         }
@@ -125,6 +131,35 @@ impl Planner {
             SpanEnd::Failed(SpanFailure { class, message, log: Vec::new() })
         };
         self.lose(lease, Some(&end));
+    }
+
+    /// Whatever holds a batch span up, what is behind it need not wait for that: it becomes a tail
+    /// that is worth stealing.
+    fn note_standstill(&mut self, lease: u32) {
+        let overdue = self.overdue_after(lease);
+        let state = &mut self.leases[lease];
+        let stands = self.now.since(state.progress_at);
+        if !state.playback && !state.ended && stands >= overdue {
+            state.standstill = stands;
+            let job = state.job;
+            self.retail(lease);
+            self.queue_batch(job);
+        }
+    }
+
+    /// When a lease is to be looked at again, if nothing is heard of it.
+    pub(super) fn look_after(&self, lease: u32) -> Millis {
+        let stall = self.stall_after(lease);
+        if self.leases[lease].playback { stall } else { stall.min(self.overdue_after(lease)) }
+    }
+
+    /// Paces vary; a segment that takes so long is held up by something.
+    fn overdue_after(&self, lease: u32) -> Millis {
+        let state = &self.leases[lease];
+        let job = &self.jobs[state.job];
+        let is_first = state.ready_through == state.span.first;
+        let lead_in = if is_first { state.pace * job.lead_in / job.segment_length() } else { 0 };
+        (OVERDUE * (state.pace + lead_in)).max(OVERDUE_MIN).max(2 * state.standstill)
     }
 
     pub(super) fn stall_after(&self, lease: u32) -> Millis {

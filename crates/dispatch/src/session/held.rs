@@ -68,6 +68,13 @@ impl Held {
         row.stored.insert(Span { first: segment.index, end: segment.index + 1 }) > 0
     }
 
+    /// It was made in vain.
+    pub fn lost(&mut self, segment: SegmentId) {
+        if let Some(row) = self.rows.get_mut(&segment.rendition) {
+            row.made.remove(Span { first: segment.index, end: segment.index + 1 });
+        }
+    }
+
     /// It makes no more. If that is for lack of storage, what is not stored is lost.
     pub fn end(&mut self, end: SpanEnd) {
         if let SpanEnd::Failed(failure) = &end

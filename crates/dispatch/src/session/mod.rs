@@ -101,6 +101,14 @@ pub enum Event {
         /// Which.
         segment: SegmentId,
     },
+    /// What was ready will never be stored: it is as if it had not been made. An [`Event::Ended`] that
+    /// says why follows.
+    Lost {
+        /// Under which lease.
+        lease: LeaseId,
+        /// Which.
+        segment: SegmentId,
+    },
     /// A process ended without being told to; or what it made could not be stored, for good.
     Ended {
         /// Under which lease.
@@ -273,6 +281,9 @@ impl Session {
             Event::Published { lease, segment } => {
                 let now = self.now;
                 self.unsaid |= self.held.get_mut(&lease).is_some_and(|h| h.stored(now, segment));
+            }
+            Event::Lost { lease, segment } => {
+                self.held.get_mut(&lease).into_iter().for_each(|held| held.lost(segment));
             }
             Event::Ended { lease, end } => {
                 if let Some(held) = self.held.get_mut(&lease) {

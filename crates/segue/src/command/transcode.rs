@@ -18,8 +18,9 @@ use segue_worker::span_process::Patience;
 
 /// Make HLS from a film, in a directory.
 ///
-/// The film is cut into segments, and several span processes make runs of them at once. One that
-/// dies costs what it had begun, not the film. A run that was stopped goes on from where it was
+/// The film is cut into segments, and several workers make runs of them at once, each in a process of
+/// its own. One that dies costs what it had begun, not the film. The workers are this command's own,
+/// or those of a pool (--scheduler). A run that was stopped goes on from where it was
 /// when the same command is given again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -30,7 +31,7 @@ use segue_worker::span_process::Patience;
   segue transcode film.mkv --to out/ --packaging fmp4 --segment-length 4
       fragmented MP4 (CMAF) in place of transport streams, picture and sound apart
   segue transcode film.mkv --to out/ --jobs 4 --preset slow --crf 18
-      better pictures from the same bits, four span processes at once
+      better pictures from the same bits, by four workers at once
   segue transcode film.mkv --scheduler http://127.0.0.1:7700
       by a pool of workers (segue up); with a bar for each
   segue transcode film.mkv --to out/ --json | jq -r 'select(.event == \"segment\").index'
@@ -39,7 +40,7 @@ pub struct Arguments {
     /// The film
     input: PathBuf,
     /// The directory to make it in: new, or begun by the same command. Needed without --scheduler
-    #[arg(long, value_name = "DIR", required_unless_present = "scheduler")]
+    #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
     /// Have the pool of this scheduler make it; FILM is a path or URL that its workers can read.
     /// Without --to, it stays in the store
@@ -62,7 +63,8 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "grid")]
     boundaries: BoundariesName,
     /// Quality, 0 (best) to 51, below each rendition's bit rate
-    #[arg(long, value_name = "FACTOR", default_value_t = JobRequest::default().crf)]
+    #[arg(long, value_name = "FACTOR", default_value_t = JobRequest::default().crf,
+          value_parser = crf)]
     crf: u8,
     /// Aim at each rendition's bit rate, in place of staying below it at constant quality
     #[arg(long, conflicts_with = "crf")]
@@ -86,8 +88,8 @@ pub struct Arguments {
     /// The same bytes on every machine and in every run: slower, single-threaded encoders
     #[arg(long)]
     exact: bool,
-    /// Span processes at once [default: one per 4 cores, and at least 2, so that one that dies does
-    /// not stop the work]
+    /// Workers of its own [default: one per 4 cores, and at least 2, so that one whose process dies
+    /// does not stop the work]
     #[arg(long, short, value_name = "N")]
     jobs: Option<NonZeroU32>,
     /// Seconds a span process may show no progress before it counts as hung and is replaced
@@ -128,6 +130,11 @@ enum ChannelsName {
     Source,
 }
 
+/// Any number; which ones make sense is the recipe's business.
+fn crf(text: &str) -> Result<u8, String> {
+    text.parse().map_err(|_| "write a whole number from 0 (best) to 51".to_owned())
+}
+
 fn audio_bitrate(text: &str) -> Result<u32, String> {
     let bits = parse_bitrate(text).and_then(|bits| u32::try_from(bits).ok());
     bits.ok_or_else(|| "write bits per second as 160k or 160000".to_owned())
@@ -160,8 +167,13 @@ pub fn run(arguments: Arguments) -> Result<(), Ending> {
         let request = arguments.request();
         return pool::transcode(&pool::Settings { scheduler, source, to, request, style });
     }
-    // Without a scheduler clap insists on it.
-    let to = to.unwrap_or_default();
+    let Some(to) = to else {
+        return Err(Ending::BadInput(
+            "where is it to be made? --to DIR makes it on this machine, in that directory; \
+             --scheduler URL has a pool make it, in the pool's store"
+                .to_owned(),
+        ));
+    };
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
     // One process keeps 2 to 4 cores busy; more of them cost memory and lead-ins.
     let jobs = arguments.jobs.map_or((cores / 4).max(2), NonZeroU32::get);

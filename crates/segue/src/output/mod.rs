@@ -144,28 +144,15 @@ impl Output {
     /// Runs of segments that at least one rendition lacks.
     pub fn missing(&self) -> Vec<Span> {
         let state = self.state();
-        let whole = self.job.timeline.whole();
-        let lacking = |index: u32| state.made.iter().any(|made| !made[index as usize]);
-        let mut runs: Vec<Span> = Vec::new();
-        for index in (whole.first..whole.end).filter(|index| lacking(*index)) {
-            match runs.last_mut() {
-                Some(run) if run.end == index => run.end += 1,
-                _ => runs.push(Span { first: index, end: index + 1 }),
-            }
-        }
-        runs
+        let segments = 0..self.job.timeline.segments() as usize;
+        let all = segments.map(|index| state.made.iter().all(|made| made[index]));
+        runs(&all.collect::<Vec<_>>(), false)
     }
 
-    /// The renditions that lack a segment of `span`.
-    pub fn lacking(&self, span: Span) -> Vec<u32> {
+    /// Runs of segments that are there, of each rendition.
+    pub fn published(&self) -> Vec<(u32, Vec<Span>)> {
         let state = self.state();
-        let segments = span.first as usize..span.end as usize;
-        let lacks = |made: &Vec<bool>| made[segments.clone()].contains(&false);
-        (0..)
-            .zip(&state.made)
-            .filter(|(_, made)| lacks(made))
-            .map(|(rendition, _)| rendition)
-            .collect()
+        (0..).zip(state.made.iter().map(|made| runs(made, true))).collect()
     }
 
     /// The first segment of `span` that some rendition lacks.
@@ -333,6 +320,18 @@ impl Output {
         // A thread that panicked while it held the lock left nothing half-done here.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where `made` is `wanted`.
+fn runs(made: &[bool], wanted: bool) -> Vec<Span> {
+    let mut runs: Vec<Span> = Vec::new();
+    for (index, _) in (0..).zip(made).filter(|(_, made)| **made == wanted) {
+        match runs.last_mut() {
+            Some(run) if run.end == index => run.end += 1,
+            _ => runs.push(Span { first: index, end: index + 1 }),
+        }
+    }
+    runs
 }
 
 fn create_directories(path: &Path, created: &mut Vec<PathBuf>) -> Result<(), OutputError> {

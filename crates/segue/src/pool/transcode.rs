@@ -1,21 +1,20 @@
 //! `segue transcode` by way of a scheduler: asks for a job, watches it being made, and fetches it.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use segue_api::v1::{self, JobState};
 use segue_api::{Client, ClientError};
-use segue_model::JobRequest;
+use segue_model::{JobRequest, Span};
 use serde_json::{Value, json};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use super::{copy, refused, show};
+use crate::bars::{Bars, SpanShown};
 use crate::ending::Ending;
 use crate::interrupt::Interrupt;
 use crate::output::OutputError;
@@ -24,6 +23,8 @@ use crate::progress::{Style, clock, counted, quoted, to_stderr, to_stdout};
 /// A scheduler that went away is waited for: what workers make meanwhile is not lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(500);
+/// Who sees nothing happen for so long is told where to look.
+const STANDSTILL: Duration = Duration::from_secs(30);
 
 /// What is asked for.
 pub struct Settings {
@@ -196,7 +197,7 @@ async fn follow(
     let request = v1::WatchRequest { job: job.to_owned() };
     let mut stream = client.jobs().watch(request).await?.into_inner();
     let mut wanted = true;
-    while let Some(v1::WatchResponse { job }) = stream.message().await? {
+    while let Some(v1::WatchResponse { job }) = next(&mut stream, screen).await? {
         if lost_at.take().is_some() {
             screen.say("the scheduler is back");
         }
@@ -219,6 +220,19 @@ async fn follow(
     }
     // A scheduler that is ending ends its streams, too.
     if wanted { Err(tonic::Status::unavailable("the stream ended early")) } else { Ok(None) }
+}
+
+/// The next word of a stream; whoever waits long for one is told where to look.
+async fn next(
+    stream: &mut tonic::Streaming<v1::WatchResponse>,
+    screen: &mut Screen,
+) -> Result<Option<v1::WatchResponse>, tonic::Status> {
+    loop {
+        match tokio::time::timeout(STANDSTILL, stream.message()).await {
+            Ok(word) => return word,
+            Err(_) => screen.note_standstill(),
+        }
+    }
 }
 
 async fn fetch(
@@ -282,16 +296,15 @@ struct Screen {
     style: Style,
     bars: Option<Bars>,
     since: Instant,
+    /// Segments that are there, and since when there are no more.
+    standing: (u32, Instant),
+    said_standstill: bool,
     /// Segments that were there when this began.
     before: Option<u32>,
     said_tenth: u32,
+    /// Segments that are to be copied.
+    copying: u64,
     last: Value,
-}
-
-struct Bars {
-    all: MultiProgress,
-    job: ProgressBar,
-    workers: BTreeMap<String, ProgressBar>,
 }
 
 impl Screen {
@@ -301,8 +314,11 @@ impl Screen {
             style,
             bars: on_terminal.then(Bars::new),
             since: Instant::now(),
+            standing: (0, Instant::now()),
+            said_standstill: false,
             before: None,
             said_tenth: 0,
+            copying: 0,
             last: Value::Null,
         }
     }
@@ -310,7 +326,7 @@ impl Screen {
     /// A line for people, above the bars; a note for programs.
     fn say(&self, line: &str) {
         match (&self.bars, self.style) {
-            (Some(bars), _) => bars.all.suspend(|| to_stderr(line)),
+            (Some(bars), _) => bars.suspend(|| to_stderr(line)),
             (None, Style::Text) => to_stderr(line),
             (None, Style::Json) => self.event(json!({ "event": "note", "text": line })),
             (None, Style::Quiet) => {}
@@ -335,9 +351,15 @@ impl Screen {
                 self.say(&format!("going on: {there} of {all} segments are there"));
             }
         }
+        if self.standing.0 != progress.published {
+            self.standing = (progress.published, Instant::now());
+            self.said_standstill = false;
+        }
+        self.note_standstill();
         let words = self.words(info, &progress);
         if let Some(bars) = &mut self.bars {
-            bars.show(&progress, &words);
+            let spans: Vec<SpanShown> = progress.spans.iter().map(shown).collect();
+            bars.show((progress.published.into(), progress.total.into()), &words, &spans);
             return;
         }
         match self.style {
@@ -350,6 +372,18 @@ impl Screen {
                 }
             }
             Style::Quiet => {}
+        }
+    }
+
+    /// Says once that nothing happens, if nothing does.
+    fn note_standstill(&mut self) {
+        let stands = self.standing.1.elapsed() >= STANDSTILL;
+        if stands && !std::mem::replace(&mut self.said_standstill, true) {
+            self.say(&format!(
+                "nothing new is in the store for {} s: `segue workers` says who is there, and what the \
+                 workers log says what they wait for",
+                STANDSTILL.as_secs()
+            ));
         }
     }
 
@@ -380,17 +414,13 @@ impl Screen {
 
     fn begin_copy(&mut self, total: u64) {
         self.say("fetching it from the store");
-        if let Some(bars) = &mut self.bars {
-            bars.workers.clear();
-            bars.job.set_length(total);
-            bars.job.set_position(0);
-            bars.job.set_message("copied");
-        }
+        self.copying = total;
+        self.copied(0);
     }
 
-    fn copied(&self, made: u64) {
-        if let Some(bars) = &self.bars {
-            bars.job.set_position(made);
+    fn copied(&mut self, made: u64) {
+        if let Some(bars) = &mut self.bars {
+            bars.show((made, self.copying), "copied", &[]);
         }
     }
 
@@ -435,57 +465,8 @@ impl Screen {
     }
 }
 
-impl Bars {
-    fn new() -> Bars {
-        let all = MultiProgress::new();
-        let job = all.add(ProgressBar::new(0));
-        set_style(&job, "[{bar:24}] {pos}/{len} segments, {wide_msg}");
-        Bars { all, job, workers: BTreeMap::new() }
-    }
-
-    fn show(&mut self, progress: &v1::Progress, words: &str) {
-        self.job.set_length(progress.total.into());
-        self.job.set_position(progress.published.into());
-        self.job.set_message(words.to_owned());
-        let mut spans: BTreeMap<&str, Vec<&v1::SpanInfo>> = BTreeMap::new();
-        for span in &progress.spans {
-            spans.entry(&span.worker).or_default().push(span);
-        }
-        self.workers.retain(|worker, bar| {
-            let stays = spans.contains_key(worker.as_str());
-            if !stays {
-                bar.finish_and_clear();
-            }
-            stays
-        });
-        for (worker, spans) in spans {
-            let bar = self.workers.entry(worker.to_owned()).or_insert_with(|| {
-                let bar = self.all.add(ProgressBar::new(0));
-                set_style(&bar, "  [{bar:22}] {wide_msg}");
-                bar
-            });
-            let length = |span: &&v1::SpanInfo| u64::from(span.end - span.first.min(span.end));
-            let done = |span: &&v1::SpanInfo| {
-                u64::from(span.ready_through.min(span.end).saturating_sub(span.first))
-            };
-            bar.set_length(spans.iter().map(length).sum());
-            bar.set_position(spans.iter().map(done).sum());
-            let names = spans.iter().map(|span| format!("{}-{}", span.first, span.end - 1));
-            bar.set_message(format!("{worker}: {}", names.collect::<Vec<_>>().join(", ")));
-        }
-    }
-
-    fn end(self) {
-        for bar in self.workers.values() {
-            bar.finish_and_clear();
-        }
-        self.job.finish_and_clear();
-    }
-}
-
-/// The template is a constant; were it wrong, the default bar is as good.
-fn set_style(bar: &ProgressBar, template: &str) {
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("=> "));
-    }
+/// What of a span is shown. A worker may say that it ends before it begins.
+fn shown(info: &v1::SpanInfo) -> SpanShown {
+    let span = Span { first: info.first, end: info.end.max(info.first) };
+    SpanShown { worker: info.worker.clone(), span, ready_through: info.ready_through }
 }

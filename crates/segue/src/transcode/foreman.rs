@@ -1,19 +1,25 @@
-//! Owns the work while it is done: gives leases to runners, and decides what their reports mean.
+//! Owns the work while it is done: tells the pool what runners report, tells runners what it decides,
+//! and people what that means.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use segue_media::span::lead_in;
-use segue_model::{Span, SpanFailure, Time};
+use segue_dispatch::Moment;
+use segue_dispatch::planner::JobFailure;
+use segue_dispatch::session::Event as Happened;
+use segue_model::pool::{LeaseId, Order, Screened, SpanEnd};
+use segue_model::{SpanFailure, Time};
 
 use super::closing;
-use super::runner::{Outcome, Report, Runner, Shop};
-use super::work::{Lease, Loss, Verdict, Work};
+use super::pool::{News, Pool};
+use super::runner::{Outcome, Report, Runner, Shop, Task};
 use crate::ending::{Ending, with_causes};
 use crate::interrupt::Interrupt;
 use crate::output::OutputError;
 use crate::progress::{Event, Reporter, Tally};
+use segue_worker::Control;
 use segue_worker::span_process::{Death, EndedBy, SpanProcess};
 
 /// One run over a directory.
@@ -21,11 +27,13 @@ pub struct Foreman<'a> {
     shop: Arc<Shop>,
     reporter: &'a mut Reporter,
     interrupt: Interrupt,
-    work: Work,
+    controls: HashMap<LeaseId, Arc<Control>>,
     tally: Tally,
     since: Instant,
     /// Span processes that died.
     deaths: u64,
+    /// How a lease was lost last.
+    last_end: Option<End>,
 }
 
 /// How often the clock on the bar goes on.
@@ -53,9 +61,8 @@ impl<'a> Foreman<'a> {
             processes: jobs,
             elapsed: Duration::ZERO,
         };
-        let lead_in = (0..job.timeline.segments()).map(|index| lead_in(job, index)).collect();
-        let work = Work::new(missing, jobs, lead_in);
-        Foreman { shop, reporter, interrupt, work, tally, since: Instant::now(), deaths: 0 }
+        let (controls, since) = (HashMap::new(), Instant::now());
+        Foreman { shop, reporter, interrupt, controls, tally, since, deaths: 0, last_end: None }
     }
 
     /// Makes what is missing, and lets players in.
@@ -118,6 +125,7 @@ impl<'a> Foreman<'a> {
         if made.is_err() {
             self.shop.spawner.kill_all();
         }
+        self.controls.values().for_each(|control| control.stop());
         for runner in runners {
             runner.join();
         }
@@ -128,109 +136,148 @@ impl<'a> Foreman<'a> {
     }
 
     fn lead(&mut self, runners: &[Runner], inbox: &Receiver<Report>) -> Result<(), Ending> {
-        let mut idle: Vec<usize> = (0..runners.len()).rev().collect();
+        let output = &self.shop.output;
+        let facts = segue_scheduler::job_facts(output.job(), output.published());
+        let mut pool = Pool::new(runners.len() as u32, self.shop.threads, self.now());
+        let mut news = pool.begin(self.now(), facts);
         loop {
-            for (runner, lease) in hand_out(&mut self.work, &mut idle, Instant::now()) {
-                runners[runner].give(lease);
+            let mut is_finished = false;
+            for news in news {
+                match news {
+                    News::Start { runner, order } => {
+                        let control = Arc::new(Control::new(order.span.end));
+                        self.controls.insert(order.lease, control.clone());
+                        runners[runner].give(Task::Make(order, control));
+                    }
+                    News::Move { lease, end } => {
+                        self.controls.get(&lease).inspect(|control| control.move_end(end));
+                    }
+                    News::Stop(lease) => {
+                        self.controls.remove(&lease).inspect(|control| control.stop());
+                    }
+                    News::Screen { runner, screening } => {
+                        runners[runner].give(Task::Screen(screening));
+                    }
+                    News::Finished => is_finished = true,
+                    News::Failed(failure) => return Err(self.hopeless(&failure)),
+                }
             }
-            if self.work.is_finished() {
+            if is_finished {
                 return Ok(());
             }
-            let wait = wait(&self.work, !idle.is_empty(), Instant::now());
-            let Some(report) = self.next_report(inbox, wait) else { continue };
+            self.show(&pool);
+            let report = self.next_report(inbox, self.wait(&pool));
             if self.interrupt.happened() {
                 return Err(self.interrupted());
             }
-            match report {
-                Report::Started { pid, unenforced } => self.reporter.process(pid, &unenforced),
-                Report::Published { id, bytes, pid } => {
-                    self.tally.made += 1;
-                    self.tally.made_now += 1;
-                    let rendition =
-                        &self.shop.output.job().recipe.renditions[id.rendition as usize];
-                    let (rendition, index) = (&rendition.name, id.index);
-                    self.reporter.event(&Event::Segment { rendition, index, bytes, pid });
-                    self.show();
-                }
-                Report::Returned { runner, lease, outcome } => {
-                    self.returned(lease, outcome)?;
-                    idle.push(runner);
-                }
-                Report::Interrupted => return Err(self.interrupted()),
-            }
+            news = match report {
+                Some(report) => self.reported(report, &mut pool)?,
+                None => pool.tick(self.now()),
+            };
         }
+    }
+
+    /// The pool's clock.
+    fn now(&self) -> Moment {
+        Moment(self.since.elapsed().as_millis() as u64)
+    }
+
+    fn wait(&self, pool: &Pool) -> Duration {
+        let due = pool.deadline().map_or(TICK, |at| Duration::from_millis(at.since(self.now())));
+        due.min(TICK)
     }
 
     /// `None` when nothing came in that time.
-    fn next_report(&mut self, inbox: &Receiver<Report>, wait: Duration) -> Option<Report> {
+    fn next_report(&self, inbox: &Receiver<Report>, wait: Duration) -> Option<Report> {
         match inbox.recv_timeout(wait) {
             Ok(report) => Some(report),
-            // This thread holds a sender: the channel cannot close.
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                self.show();
-                None
-            }
+            // The caller holds a sender: the channel cannot close.
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
         }
     }
 
-    fn show(&mut self) {
-        self.tally.elapsed = self.since.elapsed();
-        self.reporter.advance(&self.tally);
+    fn reported(&mut self, report: Report, pool: &mut Pool) -> Result<Vec<News>, Ending> {
+        let now = self.now();
+        Ok(match report {
+            Report::Started { pid, unenforced } => {
+                self.reporter.process(pid, &unenforced);
+                Vec::new()
+            }
+            Report::Published { lease, runner, id, bytes, pid, measured } => {
+                if let Some(bytes) = bytes {
+                    self.tally.made += 1;
+                    self.tally.made_now += 1;
+                    let renditions = &self.shop.output.job().recipe.renditions;
+                    let rendition = &renditions[id.rendition as usize].name;
+                    self.reporter.event(&Event::Segment { rendition, index: id.index, bytes, pid });
+                }
+                // What is made is in its place already.
+                let happened = [
+                    Happened::Measured { lease, measured },
+                    Happened::Ready { lease, segment: id },
+                    Happened::Published { lease, segment: id },
+                ];
+                happened.into_iter().flat_map(|event| pool.tell(now, runner, event)).collect()
+            }
+            Report::Returned { runner, order, outcome } => {
+                let lease = order.lease;
+                self.controls.remove(&lease);
+                match self.returned(order, outcome)? {
+                    Some(end) => pool.tell(now, runner, Happened::Ended { lease, end }),
+                    None => Vec::new(),
+                }
+            }
+            Report::Screened { runner, screening, passed } => {
+                pool.tell(now, runner, Happened::Screened(Screened { screening, passed }))
+            }
+            Report::Interrupted => return Err(self.interrupted()),
+        })
     }
 
-    fn returned(&mut self, lease: Lease, outcome: Outcome) -> Result<(), Ending> {
-        let (loss, end) = match outcome {
-            Outcome::Done => {
-                self.work.done(lease);
-                return Ok(());
-            }
+    fn show(&mut self, pool: &Pool) {
+        self.tally.elapsed = self.since.elapsed();
+        self.reporter.advance(&self.tally, &pool.spans());
+    }
+
+    /// How a lease was lost, if it was.
+    fn returned(&mut self, order: Order, outcome: Outcome) -> Result<Option<SpanEnd>, Ending> {
+        let (end, how) = match outcome {
+            Outcome::Done => return Ok(None),
             Outcome::Output(error) => return Err(self.refused(&error)),
             Outcome::SourceChanged => return Err(self.source_changed()),
             Outcome::Died(death) => {
                 self.deaths += 1;
-                let loss = if death.ended_by.from_outside() { Loss::Kill } else { Loss::Death };
-                (loss, End::Death(death))
+                let from_outside = death.ended_by.from_outside();
+                let end = if from_outside { SpanEnd::Killed } else { SpanEnd::Died };
+                (end, End::Death(death))
             }
-            Outcome::Failed(failure) => (Loss::Failure(failure.class), End::Failure(failure)),
+            Outcome::Failed(failure) => (SpanEnd::Failed(failure.clone()), End::Failure(failure)),
         };
-        let Some(first_missing) = self.shop.output.first_missing(lease.span) else {
-            // Too late to do harm: everything is there.
-            self.tell(&end, lease.span.end - 1, None);
-            self.work.done(lease);
-            return Ok(());
-        };
-        match self.work.lost(lease, first_missing, loss, Instant::now()) {
-            Verdict::Again { rest, pause } => {
-                self.tell(&end, first_missing, Some(rest));
-                if !pause.is_zero() {
-                    self.reporter.say(&format!("waiting {} s before that", pause.as_secs()));
-                }
-                Ok(())
-            }
-            Verdict::GiveUp { segment, attempts } => {
-                self.tell(&end, segment, None);
-                Err(self.hopeless(segment, attempts, &end))
-            }
-        }
-    }
-
-    fn tell(&self, end: &End, segment: u32, rest: Option<Span>) {
-        match end {
-            End::Death(death) => self.reporter.died(death, segment, rest),
-            End::Failure(failure) if rest.is_some() => self.reporter.note(&format!(
-                "{} at segment {segment}: trying again in another process",
-                failure.message
-            )),
-            End::Failure(_) => {}
-        }
-    }
-
-    fn hopeless(&self, segment: u32, attempts: u32, end: &End) -> Ending {
-        let name = self.shop.source.name();
-        let at = self.shop.output.job().timeline.start_of(segment).as_secs_f64();
-        let at = format!("segment {segment} ({} into the film)", crate::progress::clock(at));
-        let text = match end {
+        let segment = self.shop.output.first_missing(order.span);
+        match &how {
             End::Death(death) => {
+                self.reporter.died(death, segment.unwrap_or(order.span.end - 1), segment.is_some());
+            }
+            End::Failure(failure) => {
+                if let Some(segment) = segment {
+                    let message = &failure.message;
+                    let what_now = "another process tries again";
+                    self.reporter.note(&format!("{message} at segment {segment}: {what_now}"));
+                }
+            }
+        }
+        self.last_end = Some(how);
+        Ok(Some(end))
+    }
+
+    fn hopeless(&self, failure: &JobFailure) -> Ending {
+        let JobFailure { segment, attempts, words, .. } = failure;
+        let name = self.shop.source.name();
+        let at = self.shop.output.job().timeline.start_of(*segment).as_secs_f64();
+        let at = format!("segment {segment} ({} into the film)", crate::progress::clock(at));
+        let text = match &self.last_end {
+            None => format!("{name}: {at} failed {attempts} times: {words}"),
+            Some(End::Death(death)) => {
                 let last = death.last_words.last();
                 let last = last.map(|line| format!("; it last said: {line}")).unwrap_or_default();
                 let advice = match death.ended_by {
@@ -241,7 +288,7 @@ impl<'a> Foreman<'a> {
                 };
                 format!("{name}: {at} ended {attempts} span processes; {death}{last}{advice}")
             }
-            End::Failure(failure) => {
+            Some(End::Failure(failure)) => {
                 let last = failure.log.last();
                 let last = last.map(|line| format!(" ({line})")).unwrap_or_default();
                 let (class, message) = (failure.class, &failure.message);
@@ -288,86 +335,4 @@ impl<'a> Foreman<'a> {
 enum End {
     Death(Death),
     Failure(SpanFailure),
-}
-
-/// Gives everybody who is idle a span, as long as there are any to make now.
-fn hand_out(work: &mut Work, idle: &mut Vec<usize>, now: Instant) -> Vec<(usize, Lease)> {
-    let mut given = Vec::new();
-    while let Some(runner) = idle.pop() {
-        let Some(lease) = work.next(now) else {
-            idle.push(runner);
-            break;
-        };
-        given.push((runner, lease));
-    }
-    given
-}
-
-/// How long to wait for a report before looking at the work again: until a span that waits is due,
-/// if somebody is free to make it. If nobody is, there is nothing to do about it before a report
-/// comes.
-fn wait(work: &Work, is_somebody_free: bool, now: Instant) -> Duration {
-    let due = work.next_due().filter(|_| is_somebody_free);
-    due.map_or(TICK, |at| at.saturating_duration_since(now).min(TICK))
-}
-
-#[cfg(test)]
-mod tests {
-    use segue_model::FailureClass;
-
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    /// Pieces of one segment each: 0, 4 and 8.
-    fn work() -> Work {
-        let pieces = [0, 4, 8].map(|first| Span { first, end: first + 1 });
-        Work::new(pieces.to_vec(), 2, Vec::new())
-    }
-
-    fn firsts(given: &[(usize, Lease)]) -> Vec<(usize, u32)> {
-        given.iter().map(|(runner, lease)| (*runner, lease.span.first)).collect()
-    }
-
-    /// The first of two spans has trouble with its storage, and is due again a second later.
-    fn after_trouble(work: &mut Work, idle: &mut Vec<usize>, now: Instant) -> Lease {
-        let given = hand_out(work, idle, now);
-        assert_eq!(firsts(&given), [(0, 0), (1, 4)]);
-        let [(trouble, lost), (_, other)] = <[_; 2]>::try_from(given).expect("two were given");
-        work.lost(lost, 0, Loss::Failure(FailureClass::Transient), now);
-        idle.push(trouble);
-        other
-    }
-
-    #[test]
-    fn a_piece_that_falls_due_when_no_runner_is_idle_is_given_out_as_soon_as_one_is() {
-        let (mut work, mut idle, now) = (work(), vec![1, 0], Instant::now());
-        let other = after_trouble(&mut work, &mut idle, now);
-        assert_eq!(firsts(&hand_out(&mut work, &mut idle, now)), [(0, 8)]);
-
-        // Long due, and everybody is busy: only a report can help, and waiting for one costs nothing.
-        let later = now + 5 * SECOND;
-        assert_eq!(hand_out(&mut work, &mut idle, later), []);
-        assert_eq!(wait(&work, !idle.is_empty(), later), TICK);
-
-        work.done(other);
-        idle.push(1);
-        assert_eq!(firsts(&hand_out(&mut work, &mut idle, later)), [(1, 0)]);
-    }
-
-    #[test]
-    fn a_runner_that_is_idle_gets_a_piece_when_it_falls_due_and_not_before() {
-        let (mut work, mut idle, now) = (work(), vec![1, 0], Instant::now());
-        let other = after_trouble(&mut work, &mut idle, now);
-        work.done(other);
-        idle.insert(0, 1);
-        assert_eq!(firsts(&hand_out(&mut work, &mut idle, now)), [(0, 8)]);
-        assert_eq!(idle, [1]);
-
-        let half = now + SECOND / 2;
-        assert_eq!(hand_out(&mut work, &mut idle, half), []);
-        assert_eq!(wait(&work, !idle.is_empty(), half), SECOND / 2);
-        assert_eq!(wait(&work, !idle.is_empty(), now + SECOND), Duration::ZERO);
-        assert_eq!(firsts(&hand_out(&mut work, &mut idle, now + SECOND)), [(1, 0)]);
-    }
 }

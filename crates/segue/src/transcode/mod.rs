@@ -1,13 +1,14 @@
-//! A film on this machine, made into HLS by several span processes.
+//! A film on this machine, made into HLS by a pool within this process.
 //!
 //! Decided here: the order of things, from opening the source to writing the playlists, and which
-//! ends there are. The main thread owns the work; runners lead one process each and report to it.
-//! Start at [`run`].
+//! ends there are. Who makes what, and what a failure means, is decided as in every pool: by
+//! `segue-dispatch`. The main thread owns that; runners lead one process each and report to it. Start
+//! at [`run`].
 
 mod closing;
 mod foreman;
+mod pool;
 mod runner;
-mod work;
 
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};

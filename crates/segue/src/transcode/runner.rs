@@ -1,6 +1,6 @@
 //! Threads that each lead one span process: order, publish what comes, report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
@@ -8,14 +8,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use segue_media::span::{SpanEvent, SpanOrder, SpanReport, lead_in};
+use segue_model::pool::{LeaseId, Measured, Order, Resources, Screening};
 use segue_model::{FailureClass, SegmentId, Span, SpanFailure};
 
-use super::work::Lease;
 use crate::output::{LossCount, Output, OutputError, SourceLoss};
-use segue_worker::Film;
 use segue_worker::span_process::{Death, SpanProcess, SpawnError, Spawner, Trouble};
+use segue_worker::{Control, Film, trial};
 
 /// What all runners share.
 pub struct Shop {
@@ -38,23 +39,38 @@ pub enum Report {
         /// A line for each.
         unenforced: Vec<String>,
     },
-    /// A segment got its name.
+    /// A segment has its name.
     Published {
+        /// Under which lease.
+        lease: LeaseId,
+        /// Who made it.
+        runner: usize,
         /// Which.
         id: SegmentId,
-        /// How long it is.
-        bytes: u64,
-        /// Who made it.
+        /// How long it is, unless somebody else was faster and this copy was one too many.
+        bytes: Option<u64>,
+        /// By which process.
         pid: u32,
+        /// What segments cost so far.
+        measured: Measured,
     },
     /// A lease came back.
     Returned {
-        /// Which runner is free now.
+        /// From whom.
         runner: usize,
         /// What it held.
-        lease: Lease,
+        order: Order,
         /// How that went.
         outcome: Outcome,
+    },
+    /// It was seen whether processes work at all.
+    Screened {
+        /// By whom.
+        runner: usize,
+        /// What was asked.
+        screening: Screening,
+        /// Whether they do.
+        passed: bool,
     },
     /// Somebody wants all of it to stop.
     Interrupted,
@@ -62,7 +78,7 @@ pub enum Report {
 
 /// How a lease ended.
 pub enum Outcome {
-    /// Every segment is there, and what was lost is noted.
+    /// Every segment is there, and what was lost is noted; or nobody wants more of it.
     Done,
     /// The process is gone.
     Died(Death),
@@ -74,9 +90,17 @@ pub enum Outcome {
     SourceChanged,
 }
 
+/// What a runner is given to do.
+pub enum Task {
+    /// To make a span, as far as its control says.
+    Make(Order, Arc<Control>),
+    /// To see whether processes work at all.
+    Screen(Screening),
+}
+
 /// A runner's inbox, and its thread.
 pub struct Runner {
-    leases: Sender<Lease>,
+    tasks: Sender<Task>,
     thread: JoinHandle<()>,
 }
 
@@ -88,24 +112,24 @@ impl Runner {
         first: Option<SpanProcess>,
         reports: Sender<Report>,
     ) -> io::Result<Runner> {
-        let (leases, inbox) = mpsc::channel();
+        let (tasks, inbox) = mpsc::channel();
         let run = move || {
             let mut desk = Desk { number, shop, process: first, reports };
             desk.run(&inbox);
         };
         let thread = thread::Builder::new().name(format!("runner {number}")).spawn(run)?;
-        Ok(Runner { leases, thread })
+        Ok(Runner { tasks, thread })
     }
 
-    /// Gives it something to make.
-    pub fn give(&self, lease: Lease) {
+    /// Gives it something to do, after what it does now.
+    pub fn give(&self, task: Task) {
         // A runner ends only when its inbox does.
-        let _ = self.leases.send(lease);
+        let _ = self.tasks.send(task);
     }
 
-    /// Waits until it has ended, which it does after its lease. Its process goes with it.
+    /// Waits until it has ended, which it does after its tasks. Its process goes with it.
     pub fn join(self) {
-        drop(self.leases);
+        drop(self.tasks);
         // One that panicked has said so, and publishes nothing any more.
         let _ = self.thread.join();
     }
@@ -119,23 +143,39 @@ struct Desk {
 }
 
 impl Desk {
-    fn run(&mut self, inbox: &Receiver<Lease>) {
-        while let Ok(lease) = inbox.recv() {
-            // The foreman waits for every lease it gave: a bug here must not make it wait for ever.
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.make(&lease)))
-                .unwrap_or_else(|_| worker_failure("a thread of segue panicked".to_owned()));
-            if !matches!(outcome, Outcome::Done) {
-                // Another process judges better than one that has just failed.
-                self.process = None;
-            }
-            let report = Report::Returned { runner: self.number, lease, outcome };
+    fn run(&mut self, inbox: &Receiver<Task>) {
+        while let Ok(task) = inbox.recv() {
+            let runner = self.number;
+            let report = match task {
+                Task::Make(order, control) => {
+                    // The foreman waits for every lease it gave: a bug here must not make it wait for
+                    // ever.
+                    let outcome = catch_unwind(AssertUnwindSafe(|| self.make(order, &control)))
+                        .unwrap_or_else(|_| {
+                            worker_failure("a thread of segue panicked".to_owned())
+                        });
+                    if !matches!(outcome, Outcome::Done) {
+                        // Another process judges better than one that has just failed.
+                        self.process = None;
+                    }
+                    Report::Returned { runner, order, outcome }
+                }
+                Task::Screen(screening) => {
+                    let passed = trial(&self.shop.spawner).is_ok();
+                    Report::Screened { runner, screening, passed }
+                }
+            };
             if self.reports.send(report).is_err() {
                 break;
             }
         }
     }
 
-    fn make(&mut self, lease: &Lease) -> Outcome {
+    fn make(&mut self, order: Order, control: &Control) -> Outcome {
+        let span = Span { end: control.end(), ..order.span };
+        if control.is_stopped() || span.is_empty() {
+            return Outcome::Done;
+        }
         let process = match self.process.take().map_or_else(|| self.spawn(), Ok) {
             Ok(process) => process,
             Err(SpawnError::Died(death)) => return Outcome::Died(death),
@@ -153,36 +193,38 @@ impl Desk {
             Ok(descriptor) => descriptor,
             Err(error) => return worker_failure(format!("no descriptor is left: {error}")),
         };
-        let order = SpanOrder {
-            job: self.shop.output.job().clone(),
-            span: lease.span,
-            renditions: self.shop.output.lacking(lease.span),
+        let job = self.shop.output.job();
+        let renditions = (0..).take(job.recipe.renditions.len());
+        let wanted = SpanOrder {
+            job: job.clone(),
+            span,
+            renditions: renditions.filter(|r| order.renditions.contains(*r)).collect(),
             threads: self.shop.threads,
             urgent: false,
         };
+        let mut take = Take {
+            shop: &self.shop,
+            reports: &self.reports,
+            runner: self.number,
+            lease: order.lease,
+            count: self.shop.output.count_loss(span.first, lead_in(job, span.first)),
+            pid: process.pid(),
+            last: Last::new(),
+            there: BTreeSet::new(),
+            order: wanted,
+            since: Instant::now(),
+        };
+        if !control.begin_work(process.killer()) {
+            control.end_work();
+            return Outcome::Done;
+        }
+        let order = take.order.clone();
         let mut refused = None;
-        let mut last = Last::new();
-        let first = lease.span.first;
-        let mut count = self.shop.output.count_loss(first, lead_in(&order.job, first));
-        let pid = process.pid();
-        let (shop, reports) = (&self.shop, &self.reports);
         let made = process.make(descriptor.as_fd(), &order, &mut |event| {
-            let taken = match event {
-                event if !is_ordered(&order, &event) => {
-                    Err(worker_failure("it made what it was not asked for".to_owned()))
-                }
-                SpanEvent::Segment { id, bytes, damaged } if id.index + 1 == order.span.end => {
-                    last.entry(id).or_insert((bytes, damaged));
-                    Ok(())
-                }
-                SpanEvent::Segment { id, damaged, .. } => {
-                    // The process may not live to report it.
-                    let (span, loss) = count.note(id.index, damaged);
-                    note(shop, &order, span, loss).and_then(|()| publish(shop, reports, pid, event))
-                }
-                event => publish(shop, reports, pid, event),
-            };
-            match taken {
+            if control.is_stopped() {
+                return ControlFlow::Break(());
+            }
+            match take.event(event, control.end()) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(outcome) => {
                     refused = Some(outcome);
@@ -190,38 +232,17 @@ impl Desk {
                 }
             }
         });
+        let lives = control.end_work();
+        if !lives || matches!(made, Err(_) if control.is_stopped()) {
+            self.process = None;
+            return refused.unwrap_or(Outcome::Done);
+        }
         match (made, refused) {
             (_, Some(outcome)) => outcome,
-            (Ok(report), None) => self.finish(&order, &report, count, last, pid),
+            (Ok(report), None) => take.finish(&report, control.end()),
             (Err(Trouble::Failed(failure)), None) => Outcome::Failed(failure),
             (Err(Trouble::Died(death)), None) => Outcome::Died(death),
             (Err(Trouble::Stopped), None) => worker_failure("broken off".to_owned()),
-        }
-    }
-
-    /// Notes what was lost, and only then gives the last segments their names.
-    fn finish(
-        &self,
-        order: &SpanOrder,
-        report: &SpanReport,
-        mut count: LossCount,
-        last: Last,
-        pid: u32,
-    ) -> Outcome {
-        let (span, loss) = count.note(order.span.end - 1, report.damaged);
-        let loss = SourceLoss { short_by: report.short_by, ..loss };
-        if let Err(outcome) = note(&self.shop, order, span, loss) {
-            return outcome;
-        }
-        for (id, (bytes, damaged)) in last {
-            let event = SpanEvent::Segment { id, bytes, damaged };
-            if let Err(outcome) = publish(&self.shop, &self.reports, pid, event) {
-                return outcome;
-            }
-        }
-        match self.shop.output.first_missing(order.span) {
-            None => Outcome::Done,
-            Some(index) => worker_failure(format!("segment {index} was not made")),
         }
     }
 
@@ -231,6 +252,109 @@ impl Desk {
         // Nobody listens any more when the job has ended.
         let _ = self.reports.send(Report::Started { pid: process.pid(), unenforced });
         Ok(process)
+    }
+}
+
+/// What a span process makes, on its way to its place.
+struct Take<'a> {
+    shop: &'a Shop,
+    reports: &'a Sender<Report>,
+    runner: usize,
+    lease: LeaseId,
+    order: SpanOrder,
+    pid: u32,
+    count: LossCount,
+    last: Last,
+    /// Segments that have their names.
+    there: BTreeSet<SegmentId>,
+    since: Instant,
+}
+
+impl Take<'_> {
+    /// `end`: what comes after that is another's by now.
+    fn event(&mut self, event: SpanEvent, end: u32) -> Result<(), Outcome> {
+        if !is_ordered(&self.order, &event) {
+            return Err(worker_failure("it made what it was not asked for".to_owned()));
+        }
+        match event {
+            SpanEvent::Progress(_) => Ok(()),
+            SpanEvent::Init { rendition, bytes } => {
+                self.check_source()?;
+                self.shop.output.publish_init(rendition, &bytes).map_err(refused)
+            }
+            SpanEvent::Segment { id, .. } if id.index >= end => Ok(()),
+            SpanEvent::Segment { id, bytes, damaged } if id.index + 1 == self.order.span.end => {
+                self.last.entry(id).or_insert((bytes, damaged));
+                Ok(())
+            }
+            SpanEvent::Segment { id, bytes, damaged } => {
+                // The process may not live to report it.
+                let (span, loss) = self.count.note(id.index, damaged);
+                self.note(span, loss)?;
+                self.publish(id, &bytes)
+            }
+        }
+    }
+
+    /// Notes what was lost, and only then gives the last segments their names. `end`: as for
+    /// [`Take::event`].
+    fn finish(mut self, report: &SpanReport, end: u32) -> Outcome {
+        let (span, loss) = self.count.note(self.order.span.end - 1, report.damaged);
+        let loss = SourceLoss { short_by: report.short_by, ..loss };
+        let all = self.note(span, loss).and_then(|()| {
+            let last = std::mem::take(&mut self.last);
+            last.into_iter().try_for_each(|(id, (bytes, _))| self.publish(id, &bytes))
+        });
+        let own = self.order.span.first..self.order.span.end.min(end);
+        let lacks = |index: &u32| {
+            let id = |rendition: &u32| SegmentId { rendition: *rendition, index: *index };
+            !self.order.renditions.iter().all(|rendition| self.there.contains(&id(rendition)))
+        };
+        match (all, own.into_iter().find(lacks)) {
+            (Err(outcome), _) => outcome,
+            (Ok(()), Some(index)) => worker_failure(format!("segment {index} was not made")),
+            (Ok(()), None) => Outcome::Done,
+        }
+    }
+
+    fn note(&self, span: Span, loss: SourceLoss) -> Result<(), Outcome> {
+        let output = &self.shop.output;
+        let noted = if self.order.renditions.len() == self.order.job.recipe.renditions.len() {
+            output.note_loss(span, loss)
+        } else {
+            output.note_loss_of_some(span, loss)
+        };
+        noted.map_err(Outcome::Output)
+    }
+
+    fn publish(&mut self, id: SegmentId, bytes: &[u8]) -> Result<(), Outcome> {
+        self.check_source()?;
+        let is_new = self.shop.output.publish(id, bytes).map_err(refused)?;
+        self.there.insert(id);
+        let bytes = is_new.then_some(bytes.len() as u64);
+        let (lease, runner, pid) = (self.lease, self.runner, self.pid);
+        let measured = self.measured(id.index);
+        // Nobody listens any more when the job has ended.
+        let _ = self.reports.send(Report::Published { lease, runner, id, bytes, pid, measured });
+        Ok(())
+    }
+
+    /// As if it had all its cores for itself; what the others take makes all equally slow.
+    fn measured(&self, index: u32) -> Measured {
+        let segments = index + 1 - self.order.span.first;
+        let spent = self.since.elapsed().as_millis() as u64;
+        let pace_ms = (spent / u64::from(segments)).clamp(1, 3_600_000) as u32;
+        let timeline = &self.order.job.timeline;
+        let film = timeline.start_of(index + 1) - timeline.start_of(self.order.span.first);
+        let film_ms = film.to_ticks(1000).max(1) as u64;
+        let cpu_ms = (spent * 1000 / film_ms * u64::from(self.shop.threads)).clamp(1, 3_600_000);
+        let effort = Resources { cpu_ms: cpu_ms as u32, ..Resources::default() };
+        Measured { segments, pace_ms, effort }
+    }
+
+    /// Before anything made from it gets a name.
+    fn check_source(&self) -> Result<(), Outcome> {
+        if self.shop.source.is_unchanged() { Ok(()) } else { Err(Outcome::SourceChanged) }
     }
 }
 
@@ -250,46 +374,8 @@ fn is_ordered(order: &SpanOrder, event: &SpanEvent) -> bool {
     }
 }
 
-fn note(shop: &Shop, order: &SpanOrder, span: Span, loss: SourceLoss) -> Result<(), Outcome> {
-    let noted = if order.renditions.len() == order.job.recipe.renditions.len() {
-        shop.output.note_loss(span, loss)
-    } else {
-        shop.output.note_loss_of_some(span, loss)
-    };
-    noted.map_err(Outcome::Output)
-}
-
-fn publish(
-    shop: &Shop,
-    reports: &Sender<Report>,
-    pid: u32,
-    event: SpanEvent,
-) -> Result<(), Outcome> {
-    // Before anything made from it gets a name.
-    if !matches!(event, SpanEvent::Progress(_)) && !shop.source.is_unchanged() {
-        return Err(Outcome::SourceChanged);
-    }
-    let refused = |error: OutputError| {
-        if error.blames_process() {
-            worker_failure(error.to_string())
-        } else {
-            Outcome::Output(error)
-        }
-    };
-    match event {
-        SpanEvent::Progress(_) => {}
-        SpanEvent::Init { rendition, bytes } => {
-            shop.output.publish_init(rendition, &bytes).map_err(refused)?;
-        }
-        SpanEvent::Segment { id, bytes, .. } => {
-            if shop.output.publish(id, &bytes).map_err(refused)? {
-                let bytes = bytes.len() as u64;
-                // Nobody listens any more when the job has ended.
-                let _ = reports.send(Report::Published { id, bytes, pid });
-            }
-        }
-    }
-    Ok(())
+fn refused(error: OutputError) -> Outcome {
+    if error.blames_process() { worker_failure(error.to_string()) } else { Outcome::Output(error) }
 }
 
 fn worker_failure(message: String) -> Outcome {
@@ -303,6 +389,7 @@ mod tests {
     use std::process::Command;
 
     use segue_media::{Cancel, FileSource};
+    use segue_model::pool::{Renditions, Term};
     use segue_model::{Hash, Job, JobRequest};
     use tempfile::tempdir;
 
@@ -348,9 +435,16 @@ mod tests {
         let shop = Arc::new(Shop { spawner, output, source, threads: 1 });
         let (reports, inbox) = mpsc::channel();
         let mut desk = Desk { number: 0, shop: shop.clone(), process: None, reports };
-        let mut work = crate::transcode::work::Work::new(vec![SPAN], 1, Vec::new());
-        let lease = work.next(std::time::Instant::now()).unwrap();
-        let outcome = desk.make(&lease);
+        let order = Order {
+            lease: LeaseId { term: Term(1), epoch: 1 },
+            job: shop.output.job().id,
+            span: SPAN,
+            renditions: Renditions::first(1),
+            device: 0,
+            playback: false,
+        };
+        let control = Control::new(SPAN.end);
+        let outcome = desk.make(order, &control);
         drop(desk);
         let published = inbox.iter().filter_map(|report| match report {
             Report::Published { id, .. } => Some(id),

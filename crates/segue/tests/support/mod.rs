@@ -7,6 +7,7 @@
 pub mod draws;
 pub mod machine;
 pub mod media;
+pub mod network;
 pub mod pool;
 
 use std::collections::BTreeMap;

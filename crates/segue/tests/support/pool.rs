@@ -44,7 +44,8 @@ impl Log {
 }
 
 impl Daemon {
-    fn start(command: &mut Command) -> Daemon {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Daemon {
         let streams = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = streams.spawn().expect("the program starts");
         let log = Log::default();
