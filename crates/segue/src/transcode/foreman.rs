@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use segue_dispatch::Moment;
@@ -166,7 +166,8 @@ impl<'a> Foreman<'a> {
                 return Ok(());
             }
             self.show(&pool);
-            let report = self.next_report(inbox, self.wait(&pool));
+            // The caller holds a sender: the channel cannot close.
+            let report = inbox.recv_timeout(self.wait(&pool)).ok();
             if self.interrupt.happened() {
                 return Err(self.interrupted());
             }
@@ -185,15 +186,6 @@ impl<'a> Foreman<'a> {
     fn wait(&self, pool: &Pool) -> Duration {
         let due = pool.deadline().map_or(TICK, |at| Duration::from_millis(at.since(self.now())));
         due.min(TICK)
-    }
-
-    /// `None` when nothing came in that time.
-    fn next_report(&self, inbox: &Receiver<Report>, wait: Duration) -> Option<Report> {
-        match inbox.recv_timeout(wait) {
-            Ok(report) => Some(report),
-            // The caller holds a sender: the channel cannot close.
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
     }
 
     fn reported(&mut self, report: Report, pool: &mut Pool) -> Result<Vec<News>, Ending> {

@@ -233,7 +233,7 @@ impl Desk {
             }
         });
         let lives = control.end_work();
-        if !lives || matches!(made, Err(_) if control.is_stopped()) {
+        if !lives || (made.is_err() && control.is_stopped()) {
             self.process = None;
             return refused.unwrap_or(Outcome::Done);
         }
