@@ -85,14 +85,13 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Error::Ledger(error) if error.may_pass() => 1,
-            Error::Store(error) => match error.kind() {
-                Kind::Missing | Kind::Unsupported => 2,
-                // Clocks are set, permissions given, while a supervisor tries again.
-                Kind::Unavailable | Kind::Full | Kind::Refused | Kind::Damaged => 1,
-            },
+            // A store that refuses is told at once to whoever starts a pool; workers, which join one
+            // that is known to work, wait for it.
+            Error::Store(error) if matches!(error.kind(), Kind::Unavailable | Kind::Full) => 1,
             Error::Exposed(_)
             | Error::Listen { .. }
             | Error::Ledger(_)
+            | Error::Store(_)
             | Error::OtherStore { .. } => 2,
             // It could be written a moment before.
             Error::LedgerFailed(_)

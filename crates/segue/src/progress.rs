@@ -38,8 +38,8 @@ pub enum Event<'a> {
         made: u64,
         /// In seconds.
         duration: f64,
-        /// Span processes at once.
-        processes: u32,
+        /// Workers, each with a span process at a time.
+        workers: u32,
     },
     /// A span process is ready.
     ProcessStarted {
@@ -131,8 +131,8 @@ pub struct Tally {
     pub made_now: u64,
     /// Mean film time per segment file: a segment's length over the number of renditions.
     pub film_per_segment: Time,
-    /// Span processes at work.
-    pub processes: u32,
+    /// How many are at work.
+    pub workers: u32,
     /// How long this run has worked.
     pub elapsed: Duration,
 }
@@ -156,15 +156,12 @@ impl Tally {
     }
 
     fn words(&self) -> String {
-        let processes = match self.processes {
-            1 => "1 process".to_owned(),
-            count => format!("{count} processes"),
-        };
+        let workers = counted(self.workers.into(), "worker");
         match (self.speed(), self.remaining()) {
             (Some(speed), Some(remaining)) => {
-                format!("{speed:.1}x real time, {} left, {processes}", clock(remaining))
+                format!("{speed:.1}x real time, {} left, {workers}", clock(remaining))
             }
-            _ => processes,
+            _ => workers,
         }
     }
 }
@@ -340,12 +337,12 @@ mod tests {
             made: 60,
             made_now: 20,
             film_per_segment: Time::from_secs(2),
-            processes: 2,
+            workers: 2,
             elapsed: Duration::from_secs(10),
         };
         assert_eq!(tally.speed(), Some(4.0));
         assert_eq!(tally.remaining(), Some(20.0));
-        assert_eq!(tally.words(), "4.0x real time, 0:20 left, 2 processes");
+        assert_eq!(tally.words(), "4.0x real time, 0:20 left, 2 workers");
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl<'a> Foreman<'a> {
             made: shop.output.made(),
             made_now: 0,
             film_per_segment: job.timeline.end() / Time::from_secs(segments),
-            processes: jobs,
+            workers: jobs,
             elapsed: Duration::ZERO,
         };
         let (controls, since) = (HashMap::new(), Instant::now());
@@ -92,7 +92,7 @@ impl<'a> Foreman<'a> {
             segments: self.tally.segments,
             made: self.tally.made,
             duration: job.timeline.end().as_secs_f64(),
-            processes: self.tally.processes,
+            workers: self.tally.workers,
         };
         if was_finished {
             self.reporter.event(&begun);
@@ -113,7 +113,7 @@ impl<'a> Foreman<'a> {
     ) -> Result<(), Ending> {
         let mut runners = Vec::new();
         let mut made = Ok(());
-        for number in 0..self.tally.processes as usize {
+        for number in 0..self.tally.workers as usize {
             match Runner::start(number, self.shop.clone(), first.take(), reports.clone()) {
                 Ok(runner) => runners.push(runner),
                 Err(error) => made = Err(Ending::Failed(format!("{error}: try fewer --jobs"))),
