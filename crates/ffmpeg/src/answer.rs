@@ -90,7 +90,9 @@ pub struct Decision {
 /// Decides what is to be done with a line.
 pub fn decide(line: &CommandLine, surroundings: Surroundings) -> Decision {
     let understanding = understand(line);
-    let obstacle = understanding.obstacles().next();
+    // What the engine cannot do tells more than what is not known.
+    let known = understanding.obstacles().find(|finding| !finding.is_unknown());
+    let obstacle = known.or_else(|| understanding.obstacles().next());
     let reason = obstacle.map(|finding| format!("{}: {}", finding.option, finding.meaning));
     let (answer, because) = if let Some(because) = answered_here(line) {
         (Answer::Here, because)

@@ -64,7 +64,16 @@ pub(crate) fn prevents(meaning: impl Into<String>) -> Meaning {
 
 /// Of an option that nothing here knows.
 pub(crate) fn unknown() -> Meaning {
-    prevents("Segue does not know what this changes, so ffmpeg itself has to run")
+    prevents(UNKNOWN)
+}
+
+const UNKNOWN: &str = "Segue does not know what this changes, so ffmpeg itself has to run";
+
+impl Finding {
+    /// Prevents a job only because nothing is known of it.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.meaning == UNKNOWN
+    }
 }
 
 impl Findings {

@@ -53,7 +53,7 @@ pub fn number(text: &str) -> Option<f64> {
 /// A whole number from 0 on.
 pub fn count(text: &str) -> Option<u64> {
     let value = number(text)?;
-    (value >= 0.0 && value < 1e18 && value.fract() == 0.0).then_some(value as u64)
+    ((0.0..1e18).contains(&value) && value.fract() == 0.0).then_some(value as u64)
 }
 
 /// Yes or no, as options of filters and codecs take it.

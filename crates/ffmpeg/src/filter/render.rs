@@ -47,6 +47,8 @@ fn argument(argument: &Argument) -> String {
     let value = protect(&argument.value, ":");
     match &argument.key {
         Some(key) => format!("{key}={value}"),
+        // Nothing at all would be no argument.
+        None if value.is_empty() => "''".to_owned(),
         // `a=b` without a name would be read as `b` under the name `a`; a backslash ends that.
         None if value.contains('=') && !value.starts_with('\\') => format!("\\{value}"),
         None => value,

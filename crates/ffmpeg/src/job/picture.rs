@@ -161,12 +161,16 @@ impl Step {
     }
 }
 
+/// A shape as ffmpeg keeps it: the nearest fraction whose terms are 100 at most.
 fn ratio(expression: &Expression, picture: Picture) -> Result<Time, PictureError> {
     let value = expression.value(&|name| picture.variable(name, (f64::NAN, f64::NAN)));
-    if !(0.001..1000.0).contains(&value) {
-        return Err(no_size(expression, picture));
-    }
-    Ok(Time::new((value * 1e6).round() as i64, 1_000_000))
+    let fractions = (1..=100).map(|under| ((value * f64::from(under)).round(), under));
+    let error = |(over, under): &(f64, i32)| (value - over / f64::from(*under)).abs();
+    fractions
+        .filter(|(over, _)| (1.0..=100.0).contains(over))
+        .min_by(|one, other| error(one).total_cmp(&error(other)))
+        .map(|(over, under)| Time::new(over as i64, i64::from(under)))
+        .ok_or_else(|| no_size(expression, picture))
 }
 
 fn no_size(expression: &Expression, picture: Picture) -> PictureError {

@@ -137,7 +137,7 @@ mod tests {
     fn options_belong_to_the_next_file() {
         let line = line("-y -ss 5 -i in -map 0:0 -b:v 1M out.ts -f null - -shortest");
         let inputs: Vec<_> = line.inputs().map(|group| group.options.len()).collect();
-        let outputs: Vec<_> = line.outputs().map(|group| &group.file.name).collect();
+        let outputs: Vec<_> = line.outputs().map(|group| group.file.name.as_str()).collect();
         assert_eq!((inputs, outputs), (vec![2], vec!["out.ts", "-"]));
         assert_eq!(line.globals().map(Opt::key).collect::<Vec<_>>(), ["-y"]);
         assert_eq!(line.trailing.len(), 1);

@@ -131,6 +131,9 @@ impl Input {
             | "reconnect_delay_max"
             | "rtsp_transport"
             | "rtsp_flags" => immaterial("for sources that are URLs"),
+            "dump_attachment" => prevents("writes attachments of the source into files"),
+            "t" | "to" | "sseof" => prevents("reads a part of the source, and jobs are of all"),
+            "itsoffset" | "itsscale" => prevents("changes the source's timestamps"),
             "stream_loop" if text == "0" => immaterial("is so without it"),
             _ => unknown(),
         }

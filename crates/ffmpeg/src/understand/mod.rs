@@ -41,6 +41,9 @@ struct Run {
 
 /// Reads a line as a job.
 pub fn understand(line: &CommandLine) -> Understanding {
+    if line.program == Program::Ffprobe {
+        return question(line);
+    }
     let mut findings = Findings::default();
     let mut run = Run::default();
     let mut input = Input::new();
@@ -88,9 +91,6 @@ pub fn understand(line: &CommandLine) -> Understanding {
         };
         findings.add(option, meaning);
     }
-    if line.program == Program::Ffprobe {
-        findings.add("(ffprobe)", prevents("it asks, and makes nothing"));
-    }
     if line.inputs().next().is_none() {
         findings.add("(no -i)", prevents("there is nothing to read"));
     }
@@ -103,6 +103,22 @@ pub fn understand(line: &CommandLine) -> Understanding {
     };
     let job = job.filter(|_| findings.first_preventing().is_none());
     Understanding { findings: findings.0, job }
+}
+
+/// A line for ffprobe: it is no job, and nothing on it stands in the way of that.
+fn question(line: &CommandLine) -> Understanding {
+    let mut findings = Findings::default();
+    for group in &line.groups {
+        for option in &group.options {
+            findings.add(option, understood("for ffprobe, which runs here"));
+        }
+        findings.add(file_word(group), understood("what ffprobe looks at, here"));
+    }
+    for option in &line.trailing {
+        findings.add(option, understood("for ffprobe, which runs here"));
+    }
+    findings.add("(ffprobe)", prevents("it asks, and makes nothing"));
+    Understanding { findings: findings.0, job: None }
 }
 
 /// The file as it stands on the line.

@@ -67,6 +67,9 @@ impl<'a> Output<'a> {
     }
 
     fn codec(&mut self, option: &Opt) -> Meaning {
+        if self.streams.fault.is_some() {
+            return immaterial("of an output whose streams prevent a job");
+        }
         match self.streams.whom(option) {
             For::Video => video::encoder(option.text()),
             For::Audio => sound::encoder(option.text()),
@@ -80,6 +83,9 @@ impl<'a> Output<'a> {
     }
 
     fn of_stream(&mut self, option: &Opt) -> Meaning {
+        if self.streams.fault.is_some() {
+            return immaterial("of an output whose streams prevent a job");
+        }
         match self.streams.whom(option) {
             For::Video => self.of_video(option),
             For::Audio => self.sound.option(option),
@@ -122,11 +128,14 @@ impl<'a> Output<'a> {
 
     /// Puts the job together, and says what is missing.
     pub fn finish(self, input: &Input, run: &Run, findings: &mut Findings) -> Option<Job> {
-        let mapped = self.group.options.iter().any(|option| option.name == "map");
-        if let Some(fault) = self.streams.fault.as_ref().filter(|_| !mapped) {
+        if let Some(fault) = &self.streams.fault {
             findings.add("(streams)", prevents(fault.clone()));
+            return None;
         }
         self.encoders_named(findings);
+        if !self.hls.is_hls {
+            return None;
+        }
         let projection = self.hls.finish(run.overwrite, findings);
         let segment = self.hls.segment.unwrap_or(Time::from_secs(2));
         let (keyframes, gop) = self.keyframes(segment, input.seek, findings);
@@ -248,7 +257,7 @@ fn rule_interval(
     }
     let interval = keyframes::interval(rule, segment, seek?)?;
     let meaning = format!(
-        "counts from the start of the film, and ffmpeg from the first frame after the seek, so \
+        "counts from the start of the film, and ffmpeg since 4.2 from the first frame after the seek, so \
          that it would force none for a long time; a job has one every {} s, where the caller's \
          playlist says",
         interval.as_secs_f64()

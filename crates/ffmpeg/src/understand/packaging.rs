@@ -16,7 +16,8 @@ pub(super) struct Hls {
     pub first_segment: u32,
     /// What the transport stream muxer adds half of to all times; its default.
     max_delay: Time,
-    is_hls: bool,
+    /// `-f hls` was said.
+    pub is_hls: bool,
     kind: Option<PlaylistKind>,
     all_listed: bool,
     segments: Option<String>,
@@ -188,15 +189,15 @@ impl Hls {
 
     /// The names, if enough was said.
     pub fn finish(&self, overwrite: bool, findings: &mut Findings) -> Option<Projection> {
-        if self.is_hls && !self.all_listed && self.kind != Some(PlaylistKind::Vod) {
+        if !self.all_listed && self.kind != Some(PlaylistKind::Vod) {
             let live = "the last segments alone are listed, as of something live";
             findings.add("(no -hls_list_size 0)", prevents(live));
         }
-        if self.is_hls && !self.negative_kept {
+        if !self.negative_kept {
             let shifted = "ffmpeg shifts all timestamps if the first is below 0";
             findings.add("(no -avoid_negative_ts disabled)", prevents(shifted));
         }
-        if self.is_hls && self.segments.is_none() {
+        if self.segments.is_none() {
             let derived = "the names of segments follow from the playlist's in ways that Segue \
                            leaves to ffmpeg";
             findings.add("(no -hls_segment_filename)", prevents(derived));

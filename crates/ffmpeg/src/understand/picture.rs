@@ -39,6 +39,12 @@ const SURFACES: [&str; 11] = [
 /// Reads the filters of a chain and says what they mean together.
 pub(super) fn read(filters: &[Filter]) -> Result<(Chain, Meaning), Fault> {
     let mut chain = Chain::default();
+    // What is farthest from the engine is named first, whatever stands before it.
+    if let Some((name, reason)) =
+        filters.iter().find_map(|filter| hard(&filter.name).map(|reason| (&filter.name, reason)))
+    {
+        return Err(format!("{name}: {reason}"));
+    }
     for filter in filters {
         chain.filter(filter).map_err(|fault| format!("{}: {fault}", filter.name))?;
     }
@@ -96,7 +102,7 @@ impl Chain {
             "crop" => self.crop(filter),
             "setsar" | "setdar" => self.shape(filter),
             "fps" => self.rate(filter),
-            other => Err(beyond(other)),
+            _ => Err("the engine has nothing like it".to_owned()),
         }
     }
 
@@ -296,7 +302,6 @@ impl Chain {
                 ("setdar", "r" | "dar" | "ratio") => {
                     self.steps.push(Step::PictureShape(expression(&value.replace(':', "/"))?));
                 }
-                (_, "max") => {}
                 _ => return Err(not_known(key, value)),
             }
         }
@@ -358,21 +363,23 @@ fn not_known(key: &str, value: &str) -> Fault {
     format!("Segue does not know what `{key}={value}` changes")
 }
 
-/// Words for a filter that the engine has nothing like.
-fn beyond(name: &str) -> Fault {
+/// Words for a filter that does something else than to size and turn pictures.
+fn hard(name: &str) -> Option<&'static str> {
     let draws = ["overlay", "subtitles", "ass", "alphasrc", "inlineass", "drawtext"];
     if draws.iter().any(|draw| name.starts_with(draw)) {
-        "draws subtitles into the picture, which the engine cannot do".to_owned()
-    } else if name.starts_with("tonemap") || name == "zscale" || name == "procamp_vaapi" {
-        "tone mapping, which the engine cannot do".to_owned()
+        Some("draws subtitles into the picture, which the engine cannot do")
+    } else if name.starts_with("tonemap") || name == "zscale" {
+        Some("tone mapping, which the engine cannot do")
     } else {
-        "the engine has nothing like it".to_owned()
+        None
     }
 }
 
-/// What a whole graph means that is not one chain.
+/// What a graph means that is not one chain.
 pub(super) fn several(filters: &[&Filter]) -> Meaning {
-    let reasons: Vec<String> = filters.iter().map(|filter| beyond(&filter.name)).collect();
-    let draws = reasons.iter().find(|reason| reason.starts_with("draws"));
-    prevents(draws.cloned().unwrap_or("is more than one chain of filters".to_owned()))
+    let hard = filters.iter().find_map(|filter| Some((&filter.name, hard(&filter.name)?)));
+    match hard {
+        Some((name, reason)) => prevents(format!("{name}: {reason}")),
+        None => prevents("is more than one chain of filters, or one of sound"),
+    }
 }

@@ -134,9 +134,9 @@ fn step(filter: &Filter) -> Option<Option<SoundStep>> {
         ("anull", []) => Some(None),
         ("volume", [("args" | "volume", gain)]) => {
             let number = number::number(gain)?;
-            let silent = number < 0.0 || number > 1000.0;
+            let sane = (0.0..=1000.0).contains(&number);
             let step = (number != 1.0).then(|| SoundStep::Volume((*gain).to_owned()));
-            (!silent).then_some(step)
+            sane.then_some(step)
         }
         ("pan", [("args", matrix)]) => matrix
             .starts_with(|c: char| c.is_ascii_alphanumeric())

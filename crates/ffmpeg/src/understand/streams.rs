@@ -129,8 +129,11 @@ impl Streams {
 
     /// What a `-map` means.
     pub fn map(&self, option: &Opt) -> Meaning {
-        if let Some(fault) = &self.fault {
-            return prevents(fault.clone());
+        if self.fault.is_some() {
+            return match apply(option, &mut Vec::new()) {
+                Err(fault) => prevents(fault),
+                Ok(()) => immaterial("in an output whose streams prevent a job"),
+            };
         }
         let Value::Map(map) = &option.value else { return prevents("ffmpeg refuses this map") };
         let Map { negative, target, .. } = map.value();
@@ -199,7 +202,7 @@ impl Streams {
             matches!(option.name.as_str(), "c" | "codec" | "vcodec" | "acodec")
                 && (self.whom(option) == kind || self.whom(option) == For::Both)
         };
-        output.options.iter().filter(is).next_back().map(Opt::text)
+        output.options.iter().rfind(is).map(Opt::text)
     }
 }
 

@@ -163,7 +163,15 @@ impl VideoOptions {
         let graph = graph.value();
         let filters: Vec<_> = graph.chains.iter().flatten().collect();
         let [chain] = &graph.chains[..] else { return picture::several(&filters) };
-        if filters.iter().any(|f| !f.inputs.is_empty() || !f.outputs.is_empty()) {
+        // The ends of a `-vf` may be called `in` and `out`; anything else is a link of its own.
+        let last = filters.len().saturating_sub(1);
+        let linked = filters.iter().enumerate().any(|(at, filter)| {
+            let ends = |labels: &[String], at_end: bool, name: &str| {
+                labels.is_empty() || (at_end && labels == [name])
+            };
+            !ends(&filter.inputs, at == 0, "in") || !ends(&filter.outputs, at == last, "out")
+        });
+        if linked {
             return picture::several(&filters);
         }
         if graph.sws_flags.is_some() {
