@@ -54,7 +54,8 @@ fn copies(output: &Group) -> bool {
         return wanted.iter().all(|kind| covers(*kind));
     }
     // Streams known by number alone: as many as there are kinds that are copied.
-    numbered <= wanted.iter().filter(|kind| covers(**kind)).count()
+    let copied = [Kind::Video, Kind::Audio, Kind::Subtitle].into_iter().filter(|k| covers(*k));
+    numbered <= copied.count()
         || encoders.iter().any(|option| {
             is_codec(option)
                 && option.suffix.is_none()
@@ -103,6 +104,7 @@ mod tests {
             "-i a -map 0:0 -codec:0 copy -map 0:1 -codec:1 copy b.mp4",
             "-i a -map 0:2 -an -vn -c:s copy b.srt -map 0:3 -an -vn -c:s copy c.srt",
             "-i http://host/live -sn -vcodec copy -acodec copy b.ts",
+            "-i a -vn -acodec copy -f hls b.m3u8",
         ] {
             assert!(copied(line), "{line}");
         }

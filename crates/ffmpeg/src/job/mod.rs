@@ -11,10 +11,12 @@
 //! It says more than a `JobRequest` can ask for today. Where the engine could clearly be told, a
 //! field is here for it, and the step that submits jobs has to carry it over or run the line as a
 //! command; nothing may be dropped on the way. These have no counterpart yet: everything in
-//! [`Picture`](picture) but one deinterlacing and one scaling, `Rotation::Ignored`, a picture's
-//! `colour`, `captions`, `frame_rate` and `profile`/`level` as limits, [`RateControl`] on scales
-//! other than x264's and without a cap, `Sound`'s gain, mix, sample rate and variable bit rates,
-//! [`Timestamps`], and boundaries without the engine's joining of a short last segment.
+//! [`picture`] but one deinterlacing and one scaling, exact sizes and pixels that are not square;
+//! that fields stay as they are where no step says otherwise; [`Rotation::Ignored`]; a picture's
+//! `colour`, `captions`, `frame_rate`, `profile` and `level` as limits; [`RateControl`] on scales
+//! other than x264's, and without a cap; a [`Sound`]'s gain, mix, sample rate and variable bit
+//! rates; a picture that is left out though the source has one; [`Timestamps`]; picture and sound in
+//! one file of fragmented MP4; and boundaries without the joining of a short last segment.
 
 pub mod picture;
 
@@ -229,8 +231,8 @@ pub struct Sound {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SoundRate {
-    /// What the encoder takes if nothing is said: 128,000 with ffmpeg's own.
-    Default,
+    /// What this encoder of ffmpeg's takes if nothing is said.
+    EncodersDefault(String),
     /// Bits per second.
     Bitrate(u64),
     /// libfdk_aac's variable modes, 1 (about 32,000 a channel) to 5 (about 96,000 or more).
@@ -290,11 +292,14 @@ pub enum Proviso {
     IsVideo(u32),
     /// The stream of this number is sound.
     IsAudio(u32),
-    /// So many frames last as long as a segment: at the source's rate, rounded up.
+    /// So many frames, or a whole number of times as many, last as long as a segment, rounded up.
     GopIsSegment {
         /// Frames from keyframe to keyframe.
         frames: u32,
     },
+    /// Its pictures are of 8 bits and 4:2:0: the line does not say what others become, and some
+    /// encoders keep them.
+    PlainPixels,
     /// It has no subtitles, of which ffmpeg would take some.
     NoSubtitles,
     /// The demuxer reads it.

@@ -204,6 +204,7 @@ impl Scaling {
         Ok(Picture { width: width as u32, height: height as u32, pixel })
     }
 
+    /// With `divisible_by`, as ffmpeg does since 7.0; 5.1 rounds down, and may be a step smaller.
     fn adjust(&self, width: i64, height: i64, own_width: i64, own_height: i64) -> (i64, i64) {
         let factor = |side: i64| if side < -1 { -side } else { 1 };
         let (factor_w, factor_h) = (factor(width), factor(height));

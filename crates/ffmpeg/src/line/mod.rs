@@ -25,25 +25,26 @@ pub enum Program {
 }
 
 impl Program {
-    /// By the name that it is called with: a file name that ends with `ffprobe`, whatever its
-    /// extension (Jellyfin puts `ffprobe.sh` beside `ffmpeg.sh`), is ffprobe.
+    /// By the name that it is called with: a file name that begins or ends with `ffprobe` is
+    /// ffprobe. Jellyfin wants `ffprobe.sh` beside `ffmpeg.sh`; distributions have `ffprobe7`.
     pub fn of(name: &str) -> Program {
-        if stem(name).ends_with("ffprobe") { Program::Ffprobe } else { Program::Ffmpeg }
+        if is_called(name, "ffprobe") { Program::Ffprobe } else { Program::Ffmpeg }
     }
 
     /// Whether a word is the name of such a program, rather than a file to read or write.
     pub fn is_named_by(word: &str) -> bool {
-        let stem = stem(word);
-        !word.starts_with('-')
-            && (stem.ends_with("ffmpeg") || stem.ends_with("ffprobe") || stem == "plex transcoder")
+        let programs = ["ffmpeg", "ffprobe", "plex transcoder"];
+        !word.starts_with('-') && programs.iter().any(|program| is_called(word, program))
     }
 }
 
-/// The file name in lower case, without the extensions that programs have.
-fn stem(path: &str) -> String {
+/// Whether a path's file name begins or ends with a program's, extensions of programs apart.
+fn is_called(path: &str, program: &str) -> bool {
     let name = path.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase();
     let plain = [".exe", ".sh"].iter().find_map(|extension| name.strip_suffix(extension));
-    plain.map(str::to_owned).unwrap_or(name)
+    let plain = plain.unwrap_or(&name);
+    // A film may be called so, too, but has an extension.
+    !plain.contains('.') && (plain.starts_with(program) || plain.ends_with(program))
 }
 
 /// All arguments of one run, without the program's name.

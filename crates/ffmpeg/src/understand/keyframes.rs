@@ -36,7 +36,7 @@ pub(super) fn interval(rule: &Expression, segment: Time, start: Time) -> Option<
 fn forced(rule: &Expression, start: f64, segment: f64) -> Option<Vec<f64>> {
     let mut times: Vec<f64> = Vec::new();
     let (mut previous_n, mut previous_t) = (f64::NAN, f64::NAN);
-    let frames = ((segment * RATE * KEYFRAMES as f64).ceil() as u32 + 1).min(FRAMES_MAX);
+    let frames = ((segment * RATE * KEYFRAMES as f64).ceil() as u32).min(FRAMES_MAX - 1) + 1;
     for n in 0..frames {
         let t = start + f64::from(n) / RATE;
         let forced = rule.value(&|name| match name {
@@ -74,6 +74,11 @@ mod tests {
         assert_eq!(every("gte(t,n_forced*3)", 6, 0), three);
         assert_eq!(every("gte(t-16.000,n_forced*2)", 2, 16), Some(Time::from_secs(2)));
         assert_eq!(every("gte(t,1554+n_forced*3)", 3, 1554), three);
+    }
+
+    #[test]
+    fn a_segment_of_years_is_looked_at_for_a_moment() {
+        assert_eq!(every("gte(t,n_forced*999999999)", 999_999_999, 0), None);
     }
 
     #[test]

@@ -145,6 +145,7 @@ impl Run {
     fn option(&mut self, option: &Opt, output: Option<&mut Output<'_>>) -> Meaning {
         let text = option.text();
         match option.name.as_str() {
+            _ if option.from_file => prevents("its value is in a file that Segue does not read"),
             _ if option.known.is_some_and(|known| known.arity == Arity::Exit) => {
                 prevents("asks what ffmpeg is and can do")
             }

@@ -41,6 +41,9 @@ impl<'a> Output<'a> {
     }
 
     pub fn option(&mut self, option: &Opt) -> Meaning {
+        if option.from_file {
+            return prevents("its value is in a file that Segue does not read");
+        }
         if let Some(meaning) = self.hls.option(option) {
             return meaning;
         }
@@ -146,6 +149,9 @@ impl<'a> Output<'a> {
         let video = match (&self.streams.video, self.video) {
             (Some(place), Some(options)) => {
                 let rate_control = options.rate_control(findings)?;
+                if !options.plain && !options.chain.plain {
+                    provisos.push(Proviso::PlainPixels);
+                }
                 Some(Video {
                     stream: place.pick.clone(),
                     steps: options.chain.steps,
@@ -161,6 +167,9 @@ impl<'a> Output<'a> {
             }
             _ => None,
         };
+        let encoder = self.streams.codec(self.group, For::Audio).unwrap_or_default();
+        let audio = self.streams.audio.as_ref();
+        let audio = audio.map(|place| self.sound.finish(place.pick.clone(), encoder));
         let content = Content {
             boundaries: Boundaries { segment, keyframes },
             packaging: self.hls.packaging,
@@ -169,7 +178,7 @@ impl<'a> Output<'a> {
                 offset: self.hls.offset(),
             },
             video,
-            audio: self.streams.audio.map(|place| self.sound.finish(place.pick)),
+            audio,
         };
         let demand = Demand { first_segment: self.hls.first_segment };
         let source = input.source.clone()?;

@@ -14,13 +14,15 @@ pub(super) struct Chain {
     pub colour: Option<Colour>,
     /// Why the format that pictures have at last is none that the engine makes.
     format_fault: Option<Fault>,
+    /// Pictures are made into 8 bits and 4:2:0, whatever they were.
+    pub plain: bool,
 }
 
 /// Why a filter is not understood.
 type Fault = String;
 
 /// Pixel formats of 8 bits and 4:2:0, which is what H.264 for players is made of.
-const PLAIN: [&str; 2] = ["yuv420p", "nv12"];
+pub(super) const PLAIN: [&str; 3] = ["yuv420p", "nv12", "nv21"];
 /// Formats that say on which hardware a picture is.
 const SURFACES: [&str; 11] = [
     "vaapi",
@@ -121,7 +123,10 @@ impl Chain {
         let any = |known: &[&str]| names.split('|').any(|name| known.contains(&name));
         if any(&PLAIN) {
             self.format_fault = None;
+            // Among others to choose from, a surface may hold any number of bits.
+            self.plain |= names.split('|').all(|name| PLAIN.contains(&name));
         } else if !any(&SURFACES) {
+            self.plain = false;
             self.format_fault =
                 Some(format!("makes `{names}`, and the engine makes 8 bits and 4:2:0"));
         }

@@ -12,7 +12,8 @@ use crate::number;
 #[derive(Debug)]
 pub(super) struct SoundOptions {
     channels: Option<NonZeroU32>,
-    rate: SoundRate,
+    /// `None` for the encoder's default.
+    rate: Option<SoundRate>,
     sample_rate: Option<NonZeroU32>,
     steps: Vec<SoundStep>,
 }
@@ -28,12 +29,7 @@ pub(super) fn encoder(name: &str) -> Meaning {
 
 impl SoundOptions {
     pub fn new() -> SoundOptions {
-        SoundOptions {
-            channels: None,
-            rate: SoundRate::Default,
-            sample_rate: None,
-            steps: Vec::new(),
-        }
+        SoundOptions { channels: None, rate: None, sample_rate: None, steps: Vec::new() }
     }
 
     pub fn option(&mut self, option: &Opt) -> Meaning {
@@ -41,10 +37,9 @@ impl SoundOptions {
         let whole =
             || number::count(text).and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
         match option.name.as_str() {
-            _ if option.from_file => prevents("its value is in a file that Segue does not read"),
             "ab" | "b" => match number::count(text).filter(|bits| *bits > 0) {
                 Some(bits) => {
-                    self.rate = SoundRate::Bitrate(bits);
+                    self.rate = Some(SoundRate::Bitrate(bits));
                     understood("bits per second")
                 }
                 None => prevents("is no number of bits"),
@@ -67,7 +62,7 @@ impl SoundOptions {
             "vbr" => match number::count(text) {
                 Some(0) => immaterial("a bit rate, as without it"),
                 Some(mode @ 1..=5) => {
-                    self.rate = SoundRate::FdkVariable(mode as u8);
+                    self.rate = Some(SoundRate::FdkVariable(mode as u8));
                     understood(format!("libfdk_aac's variable bit rate, mode {mode}"))
                 }
                 _ => prevents("is no mode of variable bit rate"),
@@ -114,11 +109,12 @@ impl SoundOptions {
         understood(words.join(", "))
     }
 
-    pub fn finish(self, stream: Pick) -> Sound {
+    pub fn finish(self, stream: Pick, encoder: &str) -> Sound {
+        let default = || SoundRate::EncodersDefault(encoder.to_owned());
         Sound {
             stream,
             channels: self.channels,
-            rate: self.rate,
+            rate: self.rate.unwrap_or_else(default),
             sample_rate: self.sample_rate,
             steps: self.steps,
         }

@@ -33,6 +33,8 @@ pub(super) struct VideoOptions {
     pub profile: Option<Profile>,
     pub level: Option<u8>,
     pub captions: bool,
+    /// `-pix_fmt` makes pictures of 8 bits and 4:2:0.
+    pub plain: bool,
     /// The rate control named is one of constant quality.
     quality_named: bool,
     crf: Option<u8>,
@@ -79,6 +81,7 @@ impl VideoOptions {
             profile: None,
             level: None,
             captions: true,
+            plain: false,
             quality_named: false,
             crf: None,
             cq: None,
@@ -93,7 +96,6 @@ impl VideoOptions {
     pub fn option(&mut self, option: &Opt) -> Meaning {
         let text = option.text();
         match option.name.as_str() {
-            _ if option.from_file => prevents("its value is in a file that Segue does not read"),
             "vf" | "filter" => self.filters(&option.value),
             "crf" => quality(&mut self.crf, text),
             "cq" => quality(&mut self.cq, text),
@@ -131,7 +133,8 @@ impl VideoOptions {
                 }
                 _ => prevents("which frames there are would depend on how they are read"),
             },
-            "pix_fmt" if matches!(text, "yuv420p" | "nv12") => {
+            "pix_fmt" if picture::PLAIN.contains(&text) => {
+                self.plain = true;
                 understood("8 bits and 4:2:0, as always")
             }
             "pix_fmt" => prevents(format!("`{text}` is not 8 bits and 4:2:0")),
