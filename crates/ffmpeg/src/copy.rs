@@ -6,7 +6,8 @@ use crate::map::Target;
 use crate::paths;
 use crate::specifier::{Kind, Part};
 
-const KINDS: [(Kind, &str); 3] = [(Kind::Video, "vn"), (Kind::Audio, "an"), (Kind::Subtitle, "sn")];
+/// Kinds that take work to encode, and what leaves them out.
+const KINDS: [(Kind, &str); 2] = [(Kind::Video, "vn"), (Kind::Audio, "an")];
 
 /// Whether every output is a local file, and every stream in it a copy.
 ///
