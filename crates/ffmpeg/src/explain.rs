@@ -69,6 +69,7 @@ fn condition(proviso: &Proviso) -> String {
             format!("{frames} frames, once or several times, are as long as a segment")
         }
         Proviso::PlainPixels => "the source's pictures are of 8 bits and 4:2:0".to_owned(),
+        Proviso::EndsAt(time) => format!("the source ends at about {} s", time.as_secs_f64()),
         Proviso::NoSubtitles => "the source has no subtitles".to_owned(),
         Proviso::IsFormat(format) => format!("the source is {format}"),
     }

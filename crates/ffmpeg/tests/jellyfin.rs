@@ -137,6 +137,16 @@ fn where_it_is_watched_from_is_no_part_of_what_it_is() {
     assert_eq!(differs, 2);
 }
 
+#[test]
+fn the_last_seconds_are_not_sought_to_and_still_wanted() {
+    // A film of 100 s: segment 33 begins at 99 s, and Jellyfin seeks to 95 s at most.
+    let shape = Shape { before: "-ss 00:01:35.000", start: "-start_number 33", ..PLAIN };
+    let job = job(&shape);
+    assert_eq!(job.demand.first_segment, 33);
+    assert_eq!(job.content, self::job(&PLAIN).content);
+    assert!(job.provisos.contains(&Proviso::EndsAt(Time::from_secs(100))));
+}
+
 const VAAPI: Shape = Shape {
     input: "-init_hw_device vaapi=va:/dev/dri/renderD128 -filter_hw_device va -hwaccel vaapi \
         -hwaccel_output_format vaapi -noautorotate",
@@ -437,4 +447,35 @@ fn programs_are_known_by_their_names() {
         let named = Program::is_named_by(name).then(|| Program::of(name));
         assert_eq!(named, program, "{name}");
     }
+}
+
+#[test]
+fn a_graph_of_one_chain_is_a_filter_like_any_other() {
+    let line = words(&PLAIN);
+    let mut words: Vec<String> = Vec::new();
+    for (at, word) in line.iter().enumerate() {
+        match word.as_str() {
+            "-vf" => words.push("-filter_complex".to_owned()),
+            SIZE => words.push(format!("[0:0]{SIZE}[out]")),
+            "0:0" => words.push("[out]".to_owned()),
+            _ => words.push(line[at].clone()),
+        }
+    }
+    let decision = decide_words(Program::Ffmpeg, &words, Surroundings::default());
+    assert_eq!(decision.job.unwrap().content, job(&PLAIN).content);
+    // ffmpeg takes no second filter for what comes out of a graph.
+    let output = words.len() - 1;
+    words.splice(output..output, ["-vf".to_owned(), "null".to_owned()]);
+    let decision = decide_words(Program::Ffmpeg, &words, Surroundings::default());
+    assert_eq!(decision.answer, Answer::Command);
+}
+
+#[test]
+fn options_for_other_streams_are_not_taken_for_ours() {
+    let sound = |audio| job(&Shape { audio, ..PLAIN }).content.audio.unwrap();
+    let plain = sound("-codec:a:0 aac -ac 2 -ab 128000");
+    assert_eq!(sound("-codec:a:0 aac -ac:a:1 6 -ac 2 -ab 128000"), plain);
+    assert_eq!(sound("-codec:a:0 aac -ac:1 2 -b:a 128k"), plain);
+    assert_eq!(sound("-codec:a:0 aac -ac 2 -ab 64000 -ab:a:0 128000"), plain);
+    assert_eq!(sound("-codec:a:0 aac -ac 2 -ab 128000 -af volume=3 -af anull"), plain);
 }

@@ -12,7 +12,7 @@ fn sizes_are_those_of_ffmpeg() {
     let rows: Vec<Row> = serde_json::from_str(include_str!("sizes.json")).unwrap();
     assert!(rows.len() > 40);
     for (width, height, pixel, filter, out_width, out_height, out_pixel) in rows {
-        let line = "-i a.mkv -map 0:0 -map 0:1 -codec:v:0 libx264 -g:v:0 72 -codec:a:0 aac -copyts \
+        let line = "-i a.mkv -map_metadata -1 -map 0:0 -map 0:1 -codec:v:0 libx264 -g:v:0 72 -codec:a:0 aac -copyts \
             -avoid_negative_ts disabled -f hls -hls_time 3 -hls_segment_filename a%d.ts \
             -hls_playlist_type vod -hls_list_size 0 -y a.m3u8 -vf";
         let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();

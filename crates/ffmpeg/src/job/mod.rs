@@ -51,7 +51,8 @@ pub struct Source {
     pub format: Option<String>,
 }
 
-/// All that decides what segments hold, besides the source.
+/// All that decides what segments hold, besides the source. Titles and chapters are left out; a
+/// track's language is not, where its packaging has a place for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Content {
     /// Where segments begin.
@@ -182,7 +183,7 @@ pub enum RateControl {
 pub struct Cap {
     /// Bits per second.
     pub bitrate_max: u64,
-    /// Bits that the buffer holds.
+    /// Bits that the buffer holds; if that is not said, x264 knows no cap.
     pub buffer_bits: Option<u64>,
 }
 
@@ -271,6 +272,8 @@ pub struct Projection {
     pub overwrite: bool,
     /// Segments get their names when they are whole.
     pub by_rename: bool,
+    /// The playlist says that segments stand on their own, which they do in any case.
+    pub independent: bool,
 }
 
 /// What kind a playlist says it is.
@@ -300,6 +303,8 @@ pub enum Proviso {
     /// Its pictures are of 8 bits and 4:2:0: the line does not say what others become, and some
     /// encoders keep them.
     PlainPixels,
+    /// It ends at this time, give or take a second.
+    EndsAt(Time),
     /// It has no subtitles, of which ffmpeg would take some.
     NoSubtitles,
     /// The demuxer reads it.

@@ -115,7 +115,8 @@ pub struct Opt {
 pub enum Suffix {
     /// Which streams it is for.
     Streams(Specifier),
-    /// What it is for in the grammar of `-metadata` (`s:a:0`, `g`, `c:1`), as written.
+    /// As written: what it is for in the grammar of `-metadata` (`s:a:0`, `g`, `c:1`), or a
+    /// specifier in an odd spelling.
     Metadata(String),
 }
 

@@ -89,7 +89,11 @@ impl<'a> Output<'a> {
         if self.streams.fault.is_some() {
             return immaterial("of an output whose streams prevent a job");
         }
+        let filters = matches!(option.name.as_str(), "vf" | "filter");
         match self.streams.whom(option) {
+            For::Video if filters && !self.streams.filters.is_empty() => {
+                prevents("ffmpeg refuses it for what comes out of a -filter_complex")
+            }
             For::Video => self.of_video(option),
             For::Audio => self.sound.option(option),
             For::Nobody => immaterial("for a stream that there is not"),
@@ -139,11 +143,16 @@ impl<'a> Output<'a> {
         if !self.hls.is_hls {
             return None;
         }
+        let untitled = |o: &Opt| o.name == "map_metadata" && o.suffix.is_none() && o.text() == "-1";
+        if !self.group.options.iter().any(untitled) {
+            let titles = "ffmpeg carries the source's titles over, and the engine does not";
+            findings.add("(no -map_metadata -1)", prevents(titles));
+        }
         let projection = self.hls.finish(run.overwrite, findings);
         let segment = self.hls.segment.unwrap_or(Time::from_secs(2));
-        let (keyframes, gop) = self.keyframes(segment, input.seek, findings);
-        self.seek_fits(segment, input.seek, run, findings);
+        let (keyframes, gop) = self.keyframes(segment, findings);
         let mut provisos = self.streams.provisos.clone();
+        provisos.extend(self.seek_fits(segment, input.seek, run, findings));
         provisos.extend(gop.map(|frames| Proviso::GopIsSegment { frames }));
         provisos.extend(input.format.clone().map(Proviso::IsFormat));
         let video = match (&self.streams.video, self.video) {
@@ -198,15 +207,10 @@ impl<'a> Output<'a> {
     }
 
     /// How far apart keyframes are, and the frames between them if nothing but that was said.
-    fn keyframes(
-        &self,
-        segment: Time,
-        seek: Option<Time>,
-        findings: &mut Findings,
-    ) -> (Time, Option<u32>) {
+    fn keyframes(&self, segment: Time, findings: &mut Findings) -> (Time, Option<u32>) {
         let Some(video) = &self.video else { return (segment, None) };
         match (&video.forced, video.gop) {
-            (Some(rule), _) => match rule_interval(rule, segment, seek, findings) {
+            (Some(rule), _) => match rule_interval(rule, segment, self.begins(segment), findings) {
                 Some(interval) => (interval, None),
                 None => {
                     let fault = format!(
@@ -232,30 +236,54 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// The seek must be to where the first segment begins.
-    fn seek_fits(&self, segment: Time, seek: Option<Time>, run: &Run, findings: &mut Findings) {
-        let begins = segment * i64::from(self.hls.first_segment);
-        let seek_to = seek.unwrap_or(Time::ZERO);
-        if (seek_to - begins).abs() > Time::new(1, 1000) {
-            let fault = format!(
-                "segment {} begins at {} s, and the line at {} s",
-                self.hls.first_segment,
-                begins.as_secs_f64(),
-                seek_to.as_secs_f64()
-            );
-            findings.add("(-ss and -start_number)", prevents(fault));
-        }
-        if seek_to.is_positive() && !run.copy_timestamps {
+    /// When the first segment that is wanted begins.
+    fn begins(&self, segment: Time) -> Time {
+        segment * i64::from(self.hls.first_segment)
+    }
+
+    /// The seek must be to where the first segment begins. What the source must be like if it is
+    /// not quite.
+    fn seek_fits(
+        &self,
+        segment: Time,
+        seek: Option<Time>,
+        run: &Run,
+        findings: &mut Findings,
+    ) -> Option<Proviso> {
+        let begins = self.begins(segment);
+        let seek = seek.unwrap_or(Time::ZERO);
+        if seek.is_positive() && !run.copy_timestamps {
             let fault = "after a seek, timestamps begin with 0 and not where the segment does";
             findings.add("(no -copyts)", prevents(fault));
         }
+        let short = begins - seek;
+        if short.abs() <= Time::new(1, 1000) {
+            return None;
+        }
+        let (number, at) = (self.hls.first_segment, begins.as_secs_f64());
+        if seek.is_positive() && short.is_positive() && short < NEAR_END {
+            let meaning = format!(
+                "the last {} s are not sought to, so ffmpeg would begin segment {number} with what \
+                 comes before; a job begins it at {at} s, where the caller's playlist says",
+                NEAR_END.as_secs_f64()
+            );
+            findings.add("(-ss and -start_number)", differs(meaning));
+            return Some(Proviso::EndsAt(seek + NEAR_END));
+        }
+        let fault =
+            format!("segment {number} begins at {at} s, and the line at {} s", seek.as_secs_f64());
+        findings.add("(-ss and -start_number)", prevents(fault));
+        None
     }
 }
+
+/// Jellyfin seeks at most to so long before the end of a film, whichever segment it wants.
+const NEAR_END: Time = Time::from_secs(5);
 
 fn rule_interval(
     rule: &Expression,
     segment: Time,
-    seek: Option<Time>,
+    begins: Time,
     findings: &mut Findings,
 ) -> Option<Time> {
     // ffmpeg counts from the first frame that it encodes.
@@ -264,7 +292,7 @@ fn rule_interval(
         findings.add("(keyframes)", understood(meaning));
         return Some(interval);
     }
-    let interval = keyframes::interval(rule, segment, seek?)?;
+    let interval = keyframes::interval(rule, segment, begins)?;
     let meaning = format!(
         "counts from the start of the film, and ffmpeg since 4.2 from the first frame after the seek, so \
          that it would force none for a long time; a job has one every {} s, where the caller's \

@@ -23,6 +23,7 @@ pub(super) struct Hls {
     segments: Option<String>,
     init: Option<String>,
     by_rename: bool,
+    independent: bool,
     negative_kept: bool,
     playlist: Option<String>,
 }
@@ -40,6 +41,7 @@ impl Hls {
             segments: None,
             init: None,
             by_rename: false,
+            independent: false,
             negative_kept: false,
             playlist: None,
         }
@@ -119,9 +121,7 @@ impl Hls {
             }
             "hls_flags" => self.flags(text),
             "hls_segment_options" => self.segment_options(text),
-            "hls_allow_cache" | "individual_header_trailer" => {
-                immaterial("changes nothing in segments")
-            }
+            "individual_header_trailer" => immaterial("of the segment muxer, which is not asked"),
             "hls_base_url" => prevents("puts addresses into the playlist"),
             "max_delay" => match number::count(text).and_then(|n| i64::try_from(n).ok()) {
                 Some(micros) if micros <= 60_000_000 => {
@@ -159,7 +159,7 @@ impl Hls {
     fn flags(&mut self, text: &str) -> Meaning {
         for flag in text.split('+').filter(|flag| !flag.is_empty()) {
             match flag {
-                "independent_segments" => {}
+                "independent_segments" => self.independent = true,
                 "temp_file" => self.by_rename = true,
                 _ => return prevents(format!("`{flag}` changes what is written")),
             }
@@ -213,6 +213,7 @@ impl Hls {
             init,
             overwrite,
             by_rename: self.by_rename,
+            independent: self.independent,
         })
     }
 }

@@ -87,6 +87,8 @@ impl SoundOptions {
         let [chain] = &graph.value().chains[..] else {
             return prevents("is more than one chain of filters");
         };
+        // The last one counts.
+        self.steps.clear();
         let mut words = Vec::new();
         for filter in chain {
             match step(filter) {

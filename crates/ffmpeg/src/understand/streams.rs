@@ -168,12 +168,13 @@ impl Streams {
             _ => For::Nobody,
         };
         match option.name.as_str() {
+            _ if option.suffix.is_some() => {}
             "vcodec" | "vf" | "vframes" | "vtag" | "vpre" => return only(Kind::Video),
             "acodec" | "af" | "ab" | "ac" | "ar" | "aq" | "aframes" | "atag" => {
                 return only(Kind::Audio);
             }
             // Without a specifier these mean the picture.
-            "b" | "profile" if option.suffix.is_none() => return only(Kind::Video),
+            "b" | "profile" => return only(Kind::Video),
             _ => {}
         }
         let specifier = match &option.suffix {
