@@ -10,8 +10,9 @@ source given here is in ADDED, with where it was read.
 import re
 import sys
 
-# (program, name, arity, scope), from elsewhere. FFmpeg 8.0: fftools/ffmpeg_opt.c and ffprobe.c.
-# Private options: only seen on command lines, where the word after each is its value.
+# (program, name, arity, scope), from elsewhere. 8.0: read in fftools/ffmpeg_opt.c of a source between
+# 7.1 and 8.1. Private options: seen on command lines only, where the word after each is its value,
+# and in Jellyfin's own source (only_first_vframe, which stands last there).
 ADDED = {
     "8.0": [
         ("ffmpeg", "readrate_catchup", "Value", "Input"),
@@ -20,7 +21,6 @@ ADDED = {
         ("ffmpeg", "print_graphs_format", "Value", "Global"),
         ("ffmpeg", "apply_cropping", "Value", "Input"),
         ("ffmpeg", "drop_changed", "Value", "Input"),
-        ("ffmpeg", "filter_buffered_frames", "Value", "Global"),
     ],
     "jellyfin-ffmpeg": [("ffprobe", "only_first_vframe", "Flag", "Global")],
     "Plex": [

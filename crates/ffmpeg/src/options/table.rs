@@ -80,7 +80,6 @@ pub(super) const FFMPEG: &[Known] = &[
     known("encoders", Exit, Global, "4.4.1", "7.0.2"),
     known("f", Value, Either, "4.4.1", "7.0.2"),
     known("filter", Value, Output, "4.4.1", "7.0.2"),
-    known("filter_buffered_frames", Value, Global, "8.0", "8.0"),
     known("filter_complex", Value, Global, "4.4.1", "7.0.2"),
     known("filter_complex_script", Value, Global, "4.4.1", "7.0.2"),
     known("filter_complex_threads", Value, Global, "4.4.1", "7.0.2"),

@@ -170,12 +170,9 @@ impl Run {
             "init_hw_device" | "filter_hw_device" | "vaapi_device" | "qsv_device" => {
                 immaterial("the caller's hardware; each worker uses its own")
             }
-            "filter_threads"
-            | "filter_complex_threads"
-            | "cpuflags"
-            | "cpucount"
-            | "max_alloc"
-            | "filter_buffered_frames" => immaterial("how the caller's machine is used"),
+            "filter_threads" | "filter_complex_threads" | "cpuflags" | "cpucount" | "max_alloc" => {
+                immaterial("how the caller's machine is used")
+            }
             "vsync" => match text {
                 "-1" | "auto" | "1" | "cfr" => understood("frames at an even rate, as with HLS"),
                 "2" | "vfr" => {
