@@ -18,6 +18,7 @@ declare -Ar MAY_USE=(
     [segue-api]='segue-model'
     [segue-store]='segue-model segue-hls'
     [segue-media]='segue-model segue-hls'
+    [segue-ffmpeg]='segue-model'
     [segue-scheduler]='segue-model segue-hls segue-dispatch segue-api segue-store'
     [segue-worker]='segue-model segue-hls segue-dispatch segue-api segue-store segue-media'
     [segue]='segue-model segue-hls segue-dispatch segue-api segue-store segue-media segue-scheduler segue-worker'
@@ -26,7 +27,7 @@ declare -Ar MAY_USE=(
     [segue-s3-lab]=''
 )
 # Dependencies that these packages must not have, however indirectly.
-readonly PURE='segue-model segue-hls segue-dispatch segue-lab'
+readonly PURE='segue-model segue-hls segue-dispatch segue-ffmpeg segue-lab'
 readonly NOT_IN_PURE='tokio|ffmpeg-next|ffmpeg-sys-next'
 # Neither may these: what they decide is replayed from a seed.
 readonly NOT_IN_DISPATCH='rand|fastrand|getrandom'

@@ -1,0 +1,43 @@
+//! Questions that are answered where they are asked.
+
+use crate::line::{CommandLine, Group, Program};
+use crate::options::Arity;
+
+/// Why a line is answered here; `None` if it is not.
+pub(crate) fn answered_here(line: &CommandLine) -> Option<String> {
+    if line.program == Program::Ffprobe {
+        return Some("ffprobe looks at files where they are".to_owned());
+    }
+    let exits = |arity| arity == Arity::Exit;
+    if let Some(option) = line.options().find(|o| o.known.is_some_and(|k| exits(k.arity))) {
+        return Some(format!("{} asks what ffmpeg is and can do", option.key()));
+    }
+    let dumps = line.options().any(|option| option.name == "dump_attachment");
+    if line.outputs().next().is_none() && !dumps {
+        return Some("it has no output, so it asks about devices or a file".to_owned());
+    }
+    let tries = line.inputs().next().is_some()
+        && line.inputs().all(makes_test_picture)
+        && line.outputs().all(writes_nothing);
+    tries.then(|| "it tries what ffmpeg can do, and keeps nothing".to_owned())
+}
+
+fn format(group: &Group) -> Option<&str> {
+    group.options.iter().rfind(|option| option.name == "f").map(|option| option.text())
+}
+
+/// `-f lavfi -i nullsrc`
+fn makes_test_picture(group: &Group) -> bool {
+    let sources = ["nullsrc", "anullsrc", "color", "testsrc", "testsrc2", "sine"];
+    let name = group.file.name.split('=').next().unwrap_or_default();
+    // One source and nothing behind it, so that no file can be named.
+    format(group) == Some("lavfi")
+        && sources.contains(&name)
+        && !group.file.name.contains([',', ';', '['])
+}
+
+/// `-f null -`
+fn writes_nothing(group: &Group) -> bool {
+    let plain = group.options.iter().all(|option| matches!(option.name.as_str(), "f" | "t"));
+    plain && format(group) == Some("null")
+}

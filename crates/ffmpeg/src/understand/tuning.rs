@@ -1,0 +1,142 @@
+//! Options that say how an encoder goes about its work, and not what the work is.
+
+use crate::finding::{Meaning, immaterial, prevents, understood};
+
+use super::video::Family;
+
+/// Options of encoders that change how well or how fast they work, within the same rate, size and
+/// keyframes. Each worker's encoder is set up to suit itself.
+const TUNING: [&str; 44] = [
+    "allow_sw",
+    "aq-mode",
+    "aq-strength",
+    "aq_mode",
+    "async_depth",
+    "compression_level",
+    "delay",
+    "enforce_hrd",
+    "extbrc",
+    "filler_data",
+    "gops_per_idr",
+    "gpu",
+    "header_insertion_mode",
+    "header_spacing",
+    "level_limit",
+    "look_ahead",
+    "look_ahead_depth",
+    "low_power",
+    "mbbrc",
+    "multipass",
+    "num_capture_buffers",
+    "num_output_buffers",
+    "preanalysis",
+    "preencode",
+    "prio_speed",
+    "qcomp",
+    "qdiff",
+    "qmax",
+    "qmin",
+    "qp_init",
+    "qp_max",
+    "qp_max_i",
+    "qp_min",
+    "qp_min_i",
+    "rc-lookahead",
+    "rc_init_occupancy",
+    "realtime",
+    "spatial-aq",
+    "spatial_aq",
+    "surfaces",
+    "temporal-aq",
+    "temporal_aq",
+    "threads",
+    "tune",
+];
+
+/// The same within `-x264opts`, in the spellings that are seen.
+const X264: [&str; 31] = [
+    "8x8dct",
+    "aq-mode",
+    "aq-strength",
+    "aq_mode",
+    "b-adapt",
+    "b_adapt",
+    "chroma_me",
+    "deblock",
+    "direct",
+    "info",
+    "mbtree",
+    "me",
+    "me_range",
+    "merange",
+    "mixed-refs",
+    "no-8x8dct",
+    "no-chroma-me",
+    "no-info",
+    "no_chroma_me",
+    "partitions",
+    "psy",
+    "psy-rd",
+    "qcomp",
+    "rc-lookahead",
+    "rc_lookahead",
+    "sliced-threads",
+    "subme",
+    "subq",
+    "threads",
+    "trellis",
+    "weightp",
+];
+
+pub(super) fn is_tuning(name: &str) -> bool {
+    TUNING.contains(&name)
+}
+
+/// What `-x264opts` means.
+pub(super) fn x264(text: &str) -> Meaning {
+    for pair in text.split(':') {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, "1"));
+        let harmless = X264.contains(&key)
+            || matches!((key, value), ("open_gop" | "open-gop" | "scenecut" | "sc_threshold", "0"));
+        if !harmless {
+            return prevents(format!("Segue does not know what x264's `{pair}` changes"));
+        }
+    }
+    immaterial("how x264 would go about it; each worker's encoder is set up to suit it")
+}
+
+/// What `-rc` and `-rc_mode` mean, and whether that is a quality; the numbers are in other options.
+pub(super) fn rate_control(text: &str) -> (bool, Meaning) {
+    match text.to_ascii_lowercase().as_str() {
+        "vbr" | "vbr_hq" | "vbr_peak" | "vbr_latency" | "auto" => {
+            (false, understood("a bit rate on average"))
+        }
+        "cbr" | "cbr_hq" | "cbr_ld_hq" => (false, understood("a bit rate, evenly: as capped")),
+        "cqp" | "constqp" | "icq" => (true, understood("a constant quality")),
+        _ => (false, prevents(format!("the rate control `{text}` is not known"))),
+    }
+}
+
+/// x264's name for about the same effort; a hint.
+pub(super) fn preset(family: Family, text: &str) -> Option<&'static str> {
+    Some(match (family, text) {
+        (Family::Qsv, "1" | "veryslow") => "veryslow",
+        (Family::Qsv, "2" | "slower") => "slower",
+        (Family::Qsv, "3" | "slow") => "slow",
+        (Family::Qsv, "4" | "medium") => "medium",
+        (Family::Qsv, "5" | "fast") => "fast",
+        (Family::Qsv, "6" | "faster") => "faster",
+        (Family::Qsv, "7" | "veryfast") => "veryfast",
+        (Family::Nvenc, "p1" | "hp" | "llhp" | "fast") => "veryfast",
+        (Family::Nvenc, "p2") => "faster",
+        (Family::Nvenc, "p3" | "default" | "ll") => "fast",
+        (Family::Nvenc, "p4" | "medium" | "bd") => "medium",
+        (Family::Nvenc, "p5" | "hq" | "llhq" | "slow") => "slow",
+        (Family::Nvenc, "p6") => "slower",
+        (Family::Nvenc, "p7") => "veryslow",
+        (Family::Amf, "speed" | "transcoding" | "ultralowlatency" | "lowlatency") => "veryfast",
+        (Family::Amf, "balanced" | "webcam") => "medium",
+        (Family::Amf, "quality") => "slow",
+        _ => return None,
+    })
+}

@@ -1,0 +1,101 @@
+//! Lines that media servers really gave to ffmpeg (`lines.json`: from public issue threads and
+//! logs, each with its source) keep their words, and get the answer that they should.
+//!
+//! `SEGUE_CORPUS=FILE` also takes every line of a larger collection, one JSON object with an `argv`
+//! on each line, and prints a table by answer.
+
+use std::collections::BTreeMap;
+
+use segue_ffmpeg::{Answer, CommandLine, Program, Surroundings, decide, explain};
+
+#[derive(serde::Deserialize)]
+struct Line {
+    id: String,
+    argv: Vec<String>,
+    answer: Option<String>,
+    because: Option<String>,
+    category: Option<String>,
+}
+
+impl Line {
+    /// The words, and whose they are: some lines lack the program's name.
+    fn parse(&self) -> CommandLine {
+        let (program, words) = match self.argv.split_first() {
+            Some((name, words)) if !name.starts_with('-') => (Program::of(name), words),
+            _ => (Program::Ffmpeg, &self.argv[..]),
+        };
+        let line = CommandLine::parse(program, words)
+            .unwrap_or_else(|error| panic!("{}: {error}", self.id));
+        assert_eq!(line.render(), words, "{} changed its words", self.id);
+        let again = CommandLine::parse(program, &line.render()).unwrap();
+        assert_eq!(again, line, "{} reads back otherwise", self.id);
+        line
+    }
+}
+
+fn fixture() -> Vec<Line> {
+    serde_json::from_str(include_str!("lines.json")).unwrap()
+}
+
+#[test]
+fn every_line_has_the_answer_it_should() {
+    for line in fixture() {
+        let decision = decide(&line.parse(), Surroundings::default());
+        let (id, expected) = (&line.id, line.answer.as_deref().unwrap());
+        let text = explain::text(&decision);
+        assert_eq!(text.lines().next(), Some(expected), "{id}: {text}");
+        let reason = line.because.as_deref().unwrap();
+        assert!(decision.because.contains(reason), "{id}: because {}", decision.because);
+        assert_eq!(decision.job.is_some(), decision.answer == Answer::Job, "{id}");
+    }
+}
+
+#[test]
+fn every_word_is_explained() {
+    for line in fixture() {
+        let parsed = line.parse();
+        let decision = decide(&parsed, Surroundings::default());
+        let explained = |word: &str| decision.findings.iter().any(|f| f.option.starts_with(word));
+        for option in parsed.options() {
+            assert!(explained(&option.to_string()), "{}: {option}", line.id);
+        }
+        for group in &parsed.groups {
+            let file = &group.file;
+            let word = if file.dashed { format!("-i {}", file.name) } else { file.name.clone() };
+            assert!(explained(&word), "{}: {word}", line.id);
+        }
+    }
+}
+
+#[test]
+fn an_explanation_for_programs_says_the_same() {
+    for line in fixture() {
+        let decision = decide(&line.parse(), Surroundings::default());
+        let json: serde_json::Value =
+            serde_json::from_str(&explain::json(&decision).unwrap()).unwrap();
+        assert_eq!(json["answer"], decision.answer.to_string().replace(' ', "_"));
+        assert_eq!(json["findings"].as_array().unwrap().len(), decision.findings.len());
+    }
+}
+
+#[test]
+fn a_larger_corpus_keeps_its_words_and_gets_answers() {
+    let Some(path) = std::env::var_os("SEGUE_CORPUS") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut table: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    for line in text.lines() {
+        let line: Line = serde_json::from_str(line).unwrap();
+        let decision = decide(&line.parse(), Surroundings::default());
+        assert!(!decision.because.is_empty(), "{}", line.id);
+        let category = line.category.clone().unwrap_or_default();
+        let answers = table.entry(decision.answer.to_string()).or_default();
+        answers.entry(category).or_default().push(line.id);
+    }
+    for (answer, categories) in table {
+        let all: usize = categories.values().map(Vec::len).sum();
+        println!("{answer}: {all}");
+        for (category, ids) in categories {
+            println!("  {category}: {} ({})", ids.len(), ids.join(" "));
+        }
+    }
+}
