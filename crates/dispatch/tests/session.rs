@@ -263,3 +263,13 @@ fn what_can_never_be_stored_is_not_said_to_be_ready() {
     // The planner has it made again at once, rather than wait for it to be stored.
     assert_eq!((span.ready_through, span.published_through, &span.gaps[..]), (1, 1, &[][..]));
 }
+
+#[test]
+fn a_process_whose_segments_cannot_be_stored_is_ended() {
+    let mut worker = Worker::new();
+    worker.is_told(10, vec![order(false, 4)], false);
+    worker.made(1_000, 0);
+    let ended = Event::Ended { lease: LEASE, end: SpanEnd::Died };
+    assert!(worker.tell(1_010, ended.clone()).contains(&Action::Stop(LEASE)));
+    assert!(!worker.tell(1_020, ended).contains(&Action::Stop(LEASE)));
+}

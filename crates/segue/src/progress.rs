@@ -246,14 +246,9 @@ impl Reporter {
         }
     }
 
-    /// A span process is gone, and whether others have to go on from this segment.
-    pub fn died(
-        &self,
-        death: &segue_worker::span_process::Death,
-        segment: u32,
-        others_go_on: bool,
-    ) {
-        let what_now = if others_go_on { ", others go on" } else { "" };
+    /// A span process is gone, and whether what it owed from this segment on is still to be made.
+    pub fn died(&self, death: &segue_worker::span_process::Death, segment: u32, is_missed: bool) {
+        let what_now = if is_missed { ": the rest of its span is made again" } else { "" };
         self.say(&format!("{death} at segment {segment}{what_now}"));
         self.event(&Event::ProcessDied {
             pid: death.pid,

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use segue::output::{Output, OutputError, SourceLoss, stored_job};
+use segue_model::pool::Renditions;
 use segue_model::{Job, SegmentId, Span, Time};
 use support::{Run, film, names, transcode};
 use tempfile::{TempDir, tempdir};
@@ -101,8 +102,10 @@ fn what_is_missing_is_told_in_runs(directory: &Path, job: &Job) {
     output.publish(id(0, 5), b"segment").unwrap();
     let (before, after) = (Span { first: 0, end: 4 }, Span { first: 5, end: segments });
     assert_eq!(output.missing(), [before, after]);
-    assert_eq!(output.first_missing(Span { first: 4, end: 8 }), Some(5));
-    assert_eq!(output.first_missing(Span { first: 4, end: 5 }), None);
+    let from_four = Span { first: 4, end: 8 };
+    assert_eq!(output.first_missing(from_four, Renditions::first(2)), Some(5));
+    assert_eq!(output.first_missing(from_four, Renditions::only(0)), Some(6));
+    assert_eq!(output.first_missing(Span { first: 4, end: 5 }, Renditions::first(2)), None);
 }
 
 fn what_made_nothing_leaves_nothing(directory: &Path, job: &Job) {

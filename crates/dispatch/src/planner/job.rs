@@ -411,6 +411,6 @@ impl Lease {
 
     /// When segment `index` is reckoned to be ready.
     pub fn arrival(&self, now: Moment, index: u32) -> Moment {
-        now + self.pace * Millis::from((index + 1).saturating_sub(self.ready_through))
+        now + self.seeming_pace() * Millis::from((index + 1).saturating_sub(self.ready_through))
     }
 }

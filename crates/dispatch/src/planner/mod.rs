@@ -221,8 +221,8 @@ impl Planner {
             version: worker.version,
             heard: worker.sequence,
             content: worker.content,
-            begin_within_ms: self.policy.fence as u32,
-            lease_ms: self.policy.lease as u32,
+            begin_within_ms: u32::try_from(self.policy.fence).unwrap_or(u32::MAX),
+            lease_ms: u32::try_from(self.policy.lease).unwrap_or(u32::MAX),
         }
     }
 

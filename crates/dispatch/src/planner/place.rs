@@ -364,14 +364,21 @@ impl Planner {
         }
     }
 
-    /// Gives the end of the longest batch span to somebody idle, so that both end together.
+    /// Gives the end of a long batch span to somebody idle, so that both end together.
     fn steal_tail(&mut self, job: u32, wanted: &[EncoderFamily]) -> bool {
+        let tails = self.jobs[job].tails.iter().rev().take(CANDIDATES).map(|(_, victim)| *victim);
+        let victims: Vec<u32> = tails.collect();
+        victims.into_iter().any(|victim| self.steal_from(job, victim, wanted))
+    }
+
+    fn steal_from(&mut self, job: u32, victim: u32, wanted: &[EncoderFamily]) -> bool {
         let state = &self.jobs[job];
-        let Some((_, victim)) = state.tails.last().copied() else { return false };
         let lease = &self.leases[victim];
         let span = Span { first: lease.ready_through + 1, end: lease.span.end };
         let opening = Opening { span, renditions: lease.renditions };
-        let Some(thief) = self.choose_for_batch(job, opening, wanted, Some(lease.device)) else {
+        // A device gains nothing from halving its own work, unless a process of it stands still.
+        let except = (lease.standstill == 0).then_some(lease.device);
+        let Some(thief) = self.choose_for_batch(job, opening, wanted, except) else {
             return false;
         };
         let device = &self.devices[thief];

@@ -50,6 +50,9 @@ pub struct Policy {
     pub cross: Millis,
     /// A job that nobody claims is forgotten after so long.
     pub unclaimed: Millis,
+    /// A job is given up when storage failed so often at one of its segments; none: storage may be away
+    /// for as long as it is.
+    pub transient_max: Option<u32>,
     /// The longest batch span, in segments: more is lost by too long a wait for a process that hangs
     /// near its end.
     pub batch_span_max: u32,
@@ -79,6 +82,7 @@ impl Default for Policy {
             alone_after: 30_000,
             cross: 3_000,
             unclaimed: 60_000,
+            transient_max: None,
             batch_span_max: 40,
         }
     }

@@ -5,6 +5,7 @@ use segue_model::pool::{Beat, LeaseId, Renditions, Screened, SpanEnd, SpanStatus
 use segue_model::{JobId, Span};
 
 use super::job::Lease;
+use super::timers::Timer;
 use super::{Decision, Note, Planner};
 
 /// Nobody is that slow.
@@ -147,6 +148,10 @@ impl Planner {
             lease.pace = u64::from(measured.pace_ms).max(1);
             let kind = self.jobs[job].kind;
             self.devices[device].learn(kind, renditions, measured);
+        }
+        if before == self.leases[at].span.first && self.leases[at].timer.is_some() {
+            // The next segment has no lead-in to excuse it.
+            self.set_timer(Timer::Lease(at), Some(self.now + self.look_after(at)));
         }
         self.devices[device].praise(ready - before);
         self.refute(job, Span { first: before, end: ready }, renditions, device);

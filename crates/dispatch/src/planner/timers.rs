@@ -143,7 +143,7 @@ impl Planner {
             state.standstill = stands;
             let job = state.job;
             self.retail(lease);
-            self.queue_batch(job);
+            self.rewake(job);
         }
     }
 

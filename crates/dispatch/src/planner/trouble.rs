@@ -110,13 +110,18 @@ impl Trouble {
             Loss::Failure(FailureClass::Source, _) => {
                 self.accusers.len() as u32 >= SOURCE_DEVICES || attempts >= ALONE_MAX
             }
-            Loss::Return | Loss::Failure(FailureClass::Transient, _) => false,
+            Loss::Failure(FailureClass::Transient, _) => {
+                policy.transient_max.is_some_and(|most| attempts >= most)
+            }
+            Loss::Return => false,
         };
         // One device's word, however often, fails nothing as long as there is another to ask.
         let heard_enough = match loss {
             Loss::Failure(FailureClass::Source, _) => {
                 alone || self.accusers.len() as u32 >= SOURCE_DEVICES
             }
+            // It is not the devices that are asked.
+            Loss::Failure(FailureClass::Transient, _) => true,
             _ => alone || others,
         };
         if hopeless && heard_enough {

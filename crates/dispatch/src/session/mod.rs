@@ -287,6 +287,10 @@ impl Session {
             }
             Event::Ended { lease, end } => {
                 if let Some(held) = self.held.get_mut(&lease) {
+                    // It may be that only what it made is no good: what makes it goes, too.
+                    if held.is_running() {
+                        self.actions.push(Action::Stop(lease));
+                    }
                     held.end(end);
                     self.unsaid = true;
                 }

@@ -1,5 +1,7 @@
 //! Who is served, and in which order: viewers, batches, and those who wait.
 
+use std::collections::BTreeMap;
+
 use segue_dispatch::Moment;
 use segue_dispatch::planner::{Claim, Decision, Demand, Event, JobFacts, Policy, Purpose};
 use segue_model::pool::{
@@ -227,4 +229,67 @@ fn one_job_is_looked_at_without_the_others() {
     assert!(is_published(2) && !is_published(3) && !is_published(99));
     assert_eq!(bench.planner.counts(job()), Some((3, 12)));
     assert_eq!(bench.planner.job(named("another")), None);
+}
+
+#[test]
+fn what_is_behind_a_process_that_stands_still_is_given_to_others_long_before_it_counts_as_hung() {
+    for (workers, slots) in [(&[ALICE, BOB][..], 1), (&[ALICE][..], 2)] {
+        let mut bench = Bench::new();
+        bench.job(0, 40);
+        for worker in workers {
+            bench.connect_with(
+                0,
+                *worker,
+                DeviceCapabilities { batch_spans: slots, ..processor() },
+            );
+        }
+        bench.batch(SETTLED);
+        let orders: Vec<_> = workers.iter().flat_map(|worker| bench.orders(*worker)).collect();
+        assert_eq!(orders.len(), 2);
+        let hung = orders[0];
+        // All but that make a segment in half a second, as was reckoned.
+        let (mut now, mut ready) = (SETTLED, BTreeMap::new());
+        let is_kept = |bench: &Bench| {
+            let mut orders = bench.desired.values().flat_map(|desired| &desired.orders);
+            orders.any(|order| order.lease == hung.lease && order.span.len() > 1)
+        };
+        while is_kept(&bench) {
+            now += 500;
+            assert!(now < SETTLED + Policy::default().stall, "it keeps {}", hung.span);
+            for worker in workers {
+                let mut spans = Vec::new();
+                for order in bench.orders(*worker) {
+                    let ready = ready.entry(order.lease).or_insert(order.span.first);
+                    *ready += u32::from(order.lease != hung.lease && *ready < order.span.end);
+                    let end = (*ready == order.span.end).then_some(SpanEnd::Done);
+                    spans.push(SpanStatus { end, ..making(order, *ready) });
+                }
+                bench.says(now, *worker, spans);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_viewer_does_not_wait_for_a_batch_that_stands_still() {
+    let mut bench = Bench::new();
+    // Whoever begins anew takes longer than the other says it will take, again and again.
+    bench.tell(0, Event::Job(JobFacts { lead_in: 8_000, ..film("film", 40) }));
+    bench.connect(0, ALICE);
+    bench.batch(SETTLED);
+    let hung = bench.orders(ALICE)[0];
+    bench.connect(SETTLED + 10, BOB);
+    bench.says(SETTLED + 500, ALICE, vec![making(hung, 1)]);
+    bench.watches(SETTLED + 600, 3);
+    let mut now = SETTLED + 600;
+    while !bench.orders(BOB).iter().any(|order| order.playback && order.span.first == 3) {
+        now += 250;
+        assert!(now < SETTLED + 5_000, "{:?} {:?}", bench.orders(ALICE), bench.orders(BOB));
+        let told = bench.orders(ALICE).into_iter();
+        let spans = told.map(|order| making(order, 1.max(order.span.first))).collect();
+        bench.says(now, ALICE, spans);
+        let told = bench.orders(BOB).into_iter();
+        let spans = told.map(|order| making(order, order.span.first)).collect();
+        bench.says(now, BOB, spans);
+    }
 }

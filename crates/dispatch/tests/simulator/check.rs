@@ -255,6 +255,8 @@ impl World {
                     && host.connected
                     && host.frozen_until <= self.now
                     && host.silent_since.is_none()
+                    // An idle one says a word a second.
+                    && host.unheard < 2
                     && host.troubled_until + TROUBLE_LASTS < self.now;
                 if well {
                     let what = format!("{worker:?} at {}", self.now);

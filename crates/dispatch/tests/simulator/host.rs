@@ -42,6 +42,8 @@ pub struct Host {
     pub troubled_until: u64,
     pub faults: u32,
     pub heard_at: u64,
+    /// Words that were lost since one came through.
+    pub unheard: u32,
     pub begun: BTreeSet<LeaseId>,
 }
 
@@ -105,6 +107,7 @@ impl Host {
             troubled_until: 0,
             faults: 0,
             heard_at: 0,
+            unheard: 0,
             begun: BTreeSet::new(),
         }
     }

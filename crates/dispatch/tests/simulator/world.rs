@@ -367,6 +367,7 @@ impl World {
     pub fn send_up(&mut self, host: usize, stream: u64, words: Up) {
         let sacred = matches!(words, Up::Hello(_) | Up::Broken);
         if !sacred && self.is_lost(host) {
+            self.hosts[host].unheard += 1;
             return;
         }
         if !sacred && !self.is_clear() && self.chance.happens(self.weather.doubled) {
@@ -391,6 +392,7 @@ impl World {
 
     fn up(&mut self, host: usize, stream: u64, words: Up) {
         let worker = self.hosts[host].id;
+        self.hosts[host].unheard = 0;
         if self.planner.is_none() {
             return self.at(self.now + 50, Happening::Cut { host, stream });
         }

@@ -21,6 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
 use segue_hls::{keys, playlist};
+use segue_model::pool::Renditions;
 use segue_model::{Job, SegmentId, Span, Time};
 
 pub use error::OutputError;
@@ -155,10 +156,12 @@ impl Output {
         (0..).zip(state.made.iter().map(|made| runs(made, true))).collect()
     }
 
-    /// The first segment of `span` that some rendition lacks.
-    pub fn first_missing(&self, span: Span) -> Option<u32> {
+    /// The first segment of `span` that one of `renditions` lacks.
+    pub fn first_missing(&self, span: Span, renditions: Renditions) -> Option<u32> {
         let state = self.state();
-        (span.first..span.end).find(|at| state.made.iter().any(|made| !made[*at as usize]))
+        let made =
+            || (0..).zip(&state.made).filter(|(rendition, _)| renditions.contains(*rendition));
+        (span.first..span.end).find(|at| made().any(|(_, made)| !made[*at as usize]))
     }
 
     /// How many segments are there, of all renditions.

@@ -10,7 +10,7 @@ use segue_dispatch::Moment;
 use segue_dispatch::planner::JobFailure;
 use segue_dispatch::session::Event as Happened;
 use segue_model::pool::{LeaseId, Order, Screened, SpanEnd};
-use segue_model::{SpanFailure, Time};
+use segue_model::{Span, SpanFailure, Time};
 
 use super::closing;
 use super::pool::{News, Pool};
@@ -122,10 +122,9 @@ impl<'a> Foreman<'a> {
         if made.is_ok() {
             made = self.lead(&runners, inbox);
         }
-        if made.is_err() {
-            self.shop.spawner.kill_all();
-        }
+        // Whatever is still at work, nobody waits for it.
         self.controls.values().for_each(|control| control.stop());
+        self.shop.spawner.kill_all();
         for runner in runners {
             runner.join();
         }
@@ -158,6 +157,12 @@ impl<'a> Foreman<'a> {
                     News::Screen { runner, screening } => {
                         runners[runner].give(Task::Screen(screening));
                     }
+                    News::LeftAlone { runner, pause } => self.reporter.note(&format!(
+                        "processes of worker {} fail again and again: it pauses for {} s and is tried \
+                         before it goes on",
+                        runner + 1,
+                        pause.div_ceil(1000)
+                    )),
                     News::Finished => is_finished = true,
                     News::Failed(failure) => return Err(self.hopeless(&failure)),
                 }
@@ -213,7 +218,9 @@ impl<'a> Foreman<'a> {
             }
             Report::Returned { runner, order, outcome } => {
                 let lease = order.lease;
-                self.controls.remove(&lease);
+                // What was taken from it meanwhile is another's.
+                let end = self.controls.remove(&lease).map_or(order.span.end, |it| it.end());
+                let order = Order { span: Span { end, ..order.span }, ..order };
                 match self.returned(order, outcome)? {
                     Some(end) => pool.tell(now, runner, Happened::Ended { lease, end }),
                     None => Vec::new(),
@@ -245,16 +252,17 @@ impl<'a> Foreman<'a> {
             }
             Outcome::Failed(failure) => (SpanEnd::Failed(failure.clone()), End::Failure(failure)),
         };
-        let segment = self.shop.output.first_missing(order.span);
+        let segment = self.shop.output.first_missing(order.span, order.renditions);
         match &how {
             End::Death(death) => {
-                self.reporter.died(death, segment.unwrap_or(order.span.end - 1), segment.is_some());
+                let last = order.span.end.saturating_sub(1);
+                self.reporter.died(death, segment.unwrap_or(last), segment.is_some());
             }
             End::Failure(failure) => {
                 if let Some(segment) = segment {
                     let message = &failure.message;
-                    let what_now = "another process tries again";
-                    self.reporter.note(&format!("{message} at segment {segment}: {what_now}"));
+                    self.reporter
+                        .note(&format!("{message} at segment {segment}: it is tried again"));
                 }
             }
         }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use segue_dispatch::planner::{
-    Claim, Decision, Event, JobFacts, JobFailure, LeaseView, Policy, Purpose,
+    Claim, Decision, Event, JobFacts, JobFailure, LeaseView, Note, Policy, Purpose,
 };
 use segue_dispatch::session::{self, Action, Patience};
 use segue_dispatch::{Millis, Moment, Planner, Session};
@@ -20,10 +20,13 @@ use crate::bars::SpanShown;
 
 /// Within one process nobody is cut off, and nothing waits for a network: what guards against that is
 /// put off for longer than anything runs. Span processes that hang are their runner's business.
-const NEVER: Millis = 30 * 24 * 3_600_000;
+const NEVER: Millis = 20 * 24 * 3_600_000;
 /// What a second of the reference work takes of a processor, about; all runners are alike, so that it
 /// matters only until the first segments are measured.
 const GUESS: Resources = Resources { video_ms: 0, render_ms: 0, cpu_ms: 1_000, memory_mib: 0 };
+/// Files that cannot be read, and processes that cannot be started, are waited for half a minute: with
+/// pauses of 1, 2, 4, 8 and 16 s.
+const TRANSIENT_MAX: u32 = 6;
 const TERM: Term = Term(1);
 const CLAIM: ClaimId = ClaimId(1);
 
@@ -52,6 +55,13 @@ pub enum News {
         runner: usize,
         /// What to answer to.
         screening: Screening,
+    },
+    /// A runner's processes failed too often.
+    LeftAlone {
+        /// Whose.
+        runner: usize,
+        /// For so long; then it is screened.
+        pause: Millis,
     },
     /// All of the job is there.
     Finished,
@@ -168,6 +178,9 @@ impl Pool {
             }
             Decision::Finished { .. } => self.news.push(News::Finished),
             Decision::Failed { failure, .. } => self.news.push(News::Failed(failure)),
+            Decision::Noted(Note::Quarantined { device, pause }) => {
+                self.news.push(News::LeftAlone { runner: device.worker.0 as usize, pause });
+            }
             // There is one job, which was told before it was claimed; one planner; and no session is
             // ever replaced.
             Decision::Forgotten(_)
@@ -202,11 +215,14 @@ fn policy() -> Policy {
         suspect: NEVER,
         suspect_idle: NEVER,
         fence: NEVER,
-        lease: NEVER,
+        lease: 2 * NEVER,
         stall: NEVER,
         stall_first: NEVER,
         storage: NEVER,
         settle: 0,
+        // Nobody else is coming.
+        alone_after: 0,
+        transient_max: Some(TRANSIENT_MAX),
         // Every span costs a lead-in; and whoever hangs is noticed by its runner.
         batch_span_max: u32::MAX,
         ..Policy::default()
@@ -214,7 +230,9 @@ fn policy() -> Policy {
 }
 
 fn patience() -> Patience {
-    Patience { hang: NEVER, hang_first: NEVER, storage: NEVER, ..Patience::default() }
+    let (beat, beat_idle) = (NEVER, NEVER);
+    let (hang, hang_first, storage) = (NEVER, NEVER, NEVER);
+    Patience { beat, beat_idle, hang, hang_first, storage, ..Patience::default() }
 }
 
 /// A runner as a worker: one processor, one span at a time.
@@ -225,7 +243,7 @@ fn capabilities(threads: u32) -> Capabilities {
         family: EncoderFamily::X264,
         capacity,
         calibration: GUESS,
-        spans_max: 2,
+        spans_max: 1,
         batch_spans: 1,
     };
     Capabilities { name: "runner".to_owned(), devices: vec![device] }

@@ -180,12 +180,12 @@ impl Desk {
             Ok(process) => process,
             Err(SpawnError::Died(death)) => return Outcome::Died(death),
             Err(error) => {
+                let class = match error {
+                    SpawnError::Version(_) => FailureClass::Worker,
+                    _ => FailureClass::Transient,
+                };
                 let message = crate::ending::with_causes(&error);
-                return Outcome::Failed(SpanFailure {
-                    class: FailureClass::Transient,
-                    message,
-                    log: Vec::new(),
-                });
+                return Outcome::Failed(SpanFailure { class, message, log: Vec::new() });
             }
         };
         let process = self.process.insert(process);
@@ -296,15 +296,10 @@ impl Take<'_> {
         }
     }
 
-    /// Notes what was lost, and only then gives the last segments their names. `end`: as for
-    /// [`Take::event`].
+    /// Notes what was lost, and only then gives the last segments their names, unless they are another's
+    /// by now. `end`: as for [`Take::event`].
     fn finish(mut self, report: &SpanReport, end: u32) -> Outcome {
-        let (span, loss) = self.count.note(self.order.span.end - 1, report.damaged);
-        let loss = SourceLoss { short_by: report.short_by, ..loss };
-        let all = self.note(span, loss).and_then(|()| {
-            let last = std::mem::take(&mut self.last);
-            last.into_iter().try_for_each(|(id, (bytes, _))| self.publish(id, &bytes))
-        });
+        let all = if end < self.order.span.end { Ok(()) } else { self.name_last(report) };
         let own = self.order.span.first..self.order.span.end.min(end);
         let lacks = |index: &u32| {
             let id = |rendition: &u32| SegmentId { rendition: *rendition, index: *index };
@@ -315,6 +310,13 @@ impl Take<'_> {
             (Ok(()), Some(index)) => worker_failure(format!("segment {index} was not made")),
             (Ok(()), None) => Outcome::Done,
         }
+    }
+
+    fn name_last(&mut self, report: &SpanReport) -> Result<(), Outcome> {
+        let (span, loss) = self.count.note(self.order.span.end - 1, report.damaged);
+        self.note(span, SourceLoss { short_by: report.short_by, ..loss })?;
+        let last = std::mem::take(&mut self.last);
+        last.into_iter().try_for_each(|(id, (bytes, _))| self.publish(id, &bytes))
     }
 
     fn note(&self, span: Span, loss: SourceLoss) -> Result<(), Outcome> {

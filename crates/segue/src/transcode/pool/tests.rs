@@ -41,6 +41,7 @@ struct World<F> {
     runners: Vec<Vec<Busy>>,
     made: Vec<u32>,
     begun: Vec<Span>,
+    left_alone: u32,
     finished: bool,
     failed: Option<JobFailure>,
     fails: F,
@@ -55,6 +56,7 @@ impl<F: FnMut(usize, u32) -> Option<SpanEnd>> World<F> {
             runners: vec![Vec::new(); runners as usize],
             made: vec![0; facts.cuts.segments() as usize],
             begun: Vec::new(),
+            left_alone: 0,
             finished: false,
             failed: None,
             fails,
@@ -88,6 +90,7 @@ impl<F: FnMut(usize, u32) -> Option<SpanEnd>> World<F> {
                     let news = self.pool.tell(Moment(self.now), runner, screened);
                     self.hear(news);
                 }
+                News::LeftAlone { .. } => self.left_alone += 1,
                 News::Finished => self.finished = true,
                 News::Failed(failure) => self.failed = Some(failure),
             }
@@ -130,7 +133,7 @@ impl<F: FnMut(usize, u32) -> Option<SpanEnd>> World<F> {
         while !self.finished && self.failed.is_none() {
             let next = |(at, busy): (usize, &Vec<Busy>)| busy.first().map(|busy| (busy.at, at));
             let next = self.runners.iter().enumerate().filter_map(next).min();
-            let due = self.pool.deadline().expect("beats are always due").0.max(self.now);
+            let due = self.pool.deadline().map_or(u64::MAX, |at| at.0.max(self.now));
             match next.filter(|(at, _)| *at <= due) {
                 Some((at, runner)) => {
                     self.now = self.now.max(at);
@@ -234,4 +237,34 @@ fn a_source_that_two_processes_find_damaged_ends_the_job() {
         assert_eq!((failed.segment, failed.class), (5, Some(FailureClass::Source)));
         assert!(failed.words.contains("no such luck"), "{failed:?}");
     }
+}
+
+#[test]
+fn storage_that_stays_away_ends_the_job_after_half_a_minute() {
+    for runners in [1, 2, 4] {
+        let failure = SpanFailure {
+            class: FailureClass::Transient,
+            message: "the disk is gone".to_owned(),
+            log: Vec::new(),
+        };
+        let fails = |_, _| Some(SpanEnd::Failed(failure.clone()));
+        let world = World::new(runners, facts(60, Vec::new()), fails).run();
+        let failed = world.failed.unwrap();
+        assert_eq!((failed.attempts, failed.class), (6, Some(FailureClass::Transient)));
+        assert!((30 * SECOND..120 * SECOND).contains(&world.now), "{}", world.now);
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_process_that_hangs_but_for_its_segment() {
+    // The first process stops in its first segment for two minutes, as long as patience may be.
+    let mut world = World::new(2, facts(60, Vec::new()), |_, _| None);
+    let hangs = world.runners[0][0];
+    world.runners[0][0].at = 120 * SECOND;
+    let world = world.run();
+    assert_eq!(world.now, 120 * SECOND);
+    let (first, second) = (hangs.order.span.first, hangs.order.span.first + 1);
+    assert_eq!(world.made, [1; 60]);
+    assert!(world.begun.contains(&hangs.order.span) && world.begun.len() > 2);
+    assert!(world.begun.iter().any(|span| span.first == second), "{first}: {:?}", world.begun);
 }
