@@ -58,6 +58,8 @@ pub(super) struct Places {
     pub clearing: bool,
     /// What it counts for in the family's speed.
     pub speed: u64,
+    /// How much of that nothing is made with.
+    pub idle: u64,
 }
 
 /// Whether a device is given work.
@@ -126,6 +128,11 @@ impl Device {
     /// How fast it makes the reference work alone, in thousandths of real time.
     pub fn speed_alone(&self) -> u32 {
         self.capabilities.capacity.speed_per_mille(self.capabilities.calibration)
+    }
+
+    /// How fast each of its batch spans goes when it has all it may have, in thousandths of real time.
+    pub fn span_speed(&self) -> u64 {
+        u64::from(self.speed_alone()) / u64::from(self.capabilities.batch_spans.max(1))
     }
 
     /// How fast new work would go beside what viewers have: batches share until they make way.

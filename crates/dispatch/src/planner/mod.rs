@@ -91,6 +91,8 @@ pub struct Planner {
     clearing: [u32; EncoderFamily::ALL.len()],
     /// What the available devices of a family could do together.
     speed: [u64; EncoderFamily::ALL.len()],
+    /// How much of that nothing is made with, of what batches may have.
+    idle_speed: [u64; EncoderFamily::ALL.len()],
     /// Since when a family has no available device, if it has none.
     absent_since: [Option<Moment>; EncoderFamily::ALL.len()],
     timers: BTreeSet<(Moment, Timer)>,
@@ -135,6 +137,7 @@ impl Planner {
             crowded: Default::default(),
             clearing: Default::default(),
             speed: Default::default(),
+            idle_speed: Default::default(),
             absent_since: [Some(now); EncoderFamily::ALL.len()],
             timers: BTreeSet::new(),
             changed: BTreeSet::new(),

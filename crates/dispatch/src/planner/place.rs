@@ -341,19 +341,20 @@ impl Planner {
         })
     }
 
-    /// All that is open is shared out at once, to each device by its speed, as every span costs a
-    /// seek and a lead-in. Where that was reckoned wrong, tails are stolen.
+    /// All that is open is shared out at once among those who have nothing to do, to each device by its
+    /// speed, as every span costs a seek and a lead-in. Where that was reckoned wrong, tails are stolen.
     fn batch_length(&self, job: u32, opening: Opening, device: u32) -> u32 {
-        let device = &self.devices[device];
-        let job_state = &self.jobs[job];
-        let spans = u64::from(device.capabilities.batch_spans.max(1));
-        let mine = (u64::from(device.speed_alone()) / spans).max(1);
-        let all: u64 = self.families(job).iter().map(|f| self.speed[*f as usize]).sum();
-        let share = |segments: u32| (u64::from(segments) * mine).div_ceil(all.max(1)) as u32;
-        // Of what is open the own part; never more than that of what is still to be made at all.
-        let part = share(job_state.open_segments(opening.renditions));
-        let whole = share(job_state.unpublished(opening.renditions));
-        part.min(self.policy.batch_span_max).max(SPAN_MIN).min(whole).max(1)
+        let state = &self.jobs[job];
+        let mine = self.devices[device].span_speed().max(1);
+        let families = self.families(job);
+        let speed = |of: &[u64]| families.iter().map(|family| of[*family as usize]).sum::<u64>();
+        let share = |segments: u32, of: u64| {
+            (u64::from(segments) * mine).div_ceil(of.max(mine)).min(u64::from(segments)) as u32
+        };
+        let part = share(state.open_segments(opening.renditions), speed(&self.idle_speed));
+        // Of what is still to be made at all never more than the own part: the others want some, too.
+        let whole = share(state.unpublished(opening.renditions), speed(&self.speed));
+        part.max(SPAN_MIN).min(whole).max(1)
     }
 
     fn steal_tails(&mut self, wanted: &[EncoderFamily]) {

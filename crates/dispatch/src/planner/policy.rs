@@ -53,9 +53,6 @@ pub struct Policy {
     /// A job is given up when storage failed so often at one of its segments; none: storage may be away
     /// for as long as it is.
     pub transient_max: Option<u32>,
-    /// The longest batch span, in segments: more is lost by too long a wait for a process that hangs
-    /// near its end.
-    pub batch_span_max: u32,
 }
 
 impl Default for Policy {
@@ -83,7 +80,6 @@ impl Default for Policy {
             cross: 3_000,
             unclaimed: 60_000,
             transient_max: None,
-            batch_span_max: 40,
         }
     }
 }

@@ -291,6 +291,8 @@ impl Planner {
         let batch_room = room
             && device.batch_leases < u32::from(device.capabilities.batch_spans)
             && !device.is_overfull();
+        let idle_spans =
+            u64::from(device.capabilities.batch_spans).saturating_sub(device.batch_leases.into());
         let full = usable && !room;
         let clearing = full && device.leases.iter().any(|at| self.leases[*at].makes_way());
         let places = Places {
@@ -299,6 +301,7 @@ impl Planner {
             crowded: full && !clearing && device.batch_leases > 0,
             clearing,
             speed: if usable { u64::from(device.speed_alone()) } else { 0 },
+            idle: if usable && batch_room { idle_spans * device.span_speed() } else { 0 },
         };
         self.move_to(at, places);
     }
@@ -323,6 +326,8 @@ impl Planner {
         self.clearing[index] -= u32::from(before.clearing);
         self.speed[index] += places.speed;
         self.speed[index] -= before.speed;
+        self.idle_speed[index] += places.idle;
+        self.idle_speed[index] -= before.idle;
         if self.speed[index] > 0 {
             self.absent_since[index] = None;
         } else if self.absent_since[index].is_none() {

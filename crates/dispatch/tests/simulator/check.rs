@@ -180,6 +180,10 @@ impl World {
             film.family = None;
         }
         film.pinned_by = term;
+        if film.family.is_none() && order.span.len() == 1 {
+            // It may be a second opinion on what another order, of the same moment, begins.
+            return;
+        }
         let pinned = *film.family.get_or_insert(family);
         let seen_at = self.checks.seen_at[pinned as usize].max(self.checks.led_at);
         if family == pinned {

@@ -223,8 +223,6 @@ fn policy() -> Policy {
         // Nobody else is coming.
         alone_after: 0,
         transient_max: Some(TRANSIENT_MAX),
-        // Every span costs a lead-in; and whoever hangs is noticed by its runner.
-        batch_span_max: u32::MAX,
         ..Policy::default()
     }
 }
