@@ -26,7 +26,8 @@ pub struct Arguments {
     #[arg(long, value_name = "STORE", env = "SEGUE_STORE")]
     pub store: Location,
     /// What this worker is called; no two may have the same name [default: the machine's name]
-    #[arg(long, env = "SEGUE_WORKER_NAME")]
+    #[arg(long, env = "SEGUE_WORKER_NAME",
+          value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub name: Option<String>,
     /// Where others read segments that are not stored yet; port 0 takes a free one
     #[arg(

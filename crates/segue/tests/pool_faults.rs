@@ -20,7 +20,7 @@ use segue_s3_lab::{BUCKET, Server};
 use serde_json::Value;
 use support::machine::{allow, as_an_ordinary_user, mounting};
 use support::media::{assert_same, media, undisturbed};
-use support::pool::{Pool, job_of, until, until_published};
+use support::pool::{Daemon, Pool, begun_spans, job_of, until, until_published};
 use support::{Run, SEGMENTS, film, names, run, segue};
 use tempfile::tempdir;
 use tokio::runtime::Runtime;
@@ -506,4 +506,46 @@ fn a_thousand_jobs_at_once_are_accepted_known_also_after_a_kill_and_cancelled() 
     Run::start(pool.transcode(&film()).args(LADDER)).succeed();
     let said = pool.worker(0).said();
     assert!(!said.contains("was killed"), "a process was given work and an end at once: {said}");
+}
+
+#[test]
+fn what_cannot_be_copied_to_its_place_is_not_made() {
+    let pool = Pool::start(1);
+    let taken = pool.scratch.path().join("taken");
+    let mut own = segue();
+    own.arg("transcode").arg(film()).arg("--to").arg(&taken).args(SEGMENTS).args(LADDER);
+    let (code, _, errors) = run(&mut own);
+    assert_eq!(code, Some(0), "{errors}");
+    let other = ["--rendition", "90p", "--preset", "veryslow"];
+    for (to, words) in [
+        (taken.to_str().unwrap(), "another film, or of other settings"),
+        ("/proc/nowhere/out", "/proc"),
+        ("s3://films/out", "no directory of this machine"),
+    ] {
+        let mut command = pool.ask("transcode");
+        command.arg(film()).args(SEGMENTS).args(other).args(["--quiet", "--to", to]);
+        assert_refused(&command, 2, &[words]);
+    }
+    // What was begun was taken back.
+    assert!(!names(Path::new(&pool.store)).iter().any(|name| name.ends_with("master.m3u8")));
+}
+
+#[test]
+fn a_second_worker_of_a_name_takes_nothing_away_from_the_first() {
+    let mut pool = Pool::start(1);
+    let again = |pool: &Pool| {
+        let mut command = segue();
+        command.args(["worker", "--name=w0", "--cores=1", "--scheduler", &pool.url()]);
+        Daemon::start(command.arg("--store").arg(&pool.store).env("NO_COLOR", "1"))
+    };
+    let second = again(&pool);
+    let refused = second.until("a worker named w0 is there already");
+    assert!(refused.contains("--name"), "{refused}");
+    Run::start(pool.transcode(&film()).args(LADDER)).succeed();
+    assert!(begun_spans(&pool.worker(0).said()).count() > 0);
+    // It stands in when the first is gone.
+    pool.workers[0] = None;
+    second.until("the scheduler answers");
+    Run::start(pool.transcode(&film()).args(["--rendition", "90p"])).succeed();
+    assert!(begun_spans(&second.said()).count() > 0);
 }

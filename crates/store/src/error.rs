@@ -143,7 +143,13 @@ fn explain(cause: &str) -> (Kind, Option<&'static str>) {
         ),
         (&["Not a directory", "File exists"], Kind::Missing, Some("name a directory")),
         (
-            &["missing credentials", "instance credentials", "metadata endpoint"],
+            // The last is where virtual machines of Amazon's ask for theirs.
+            &[
+                "missing credentials",
+                "instance credentials",
+                "metadata endpoint",
+                "169.254.169.254",
+            ],
             Kind::Refused,
             Some("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         ),

@@ -23,11 +23,8 @@ impl Owner {
             Decision::Failed { job, failure } => self.job_failed(job, &failure),
             Decision::Forgotten(job) => self.forgotten(job),
             Decision::Unknown { claim: _, job } => self.load_soon(job),
-            Decision::Replaced { worker, incarnation, newer } => {
-                let words =
-                    format!("worker {}: process {incarnation} was replaced by {newer}", worker.0);
-                self.close(worker, Status::failed_precondition(words));
-            }
+            // Told where its stream was opened.
+            Decision::NameTaken { .. } => {}
             Decision::NotGreeted { worker, stream } => {
                 let words = format!(
                     "worker {} is not known here by stream {stream}: say Hello on a new one",

@@ -65,19 +65,14 @@ impl Owner {
             return refuse(&outgoing, Status::aborted(words), &closed);
         }
         let decisions = self.planner.handle(self.now, Event::Connected(hello));
-        let mut replaced = false;
+        let mut taken = false;
         for decision in decisions {
-            match decision {
-                Decision::Replaced { worker, newer, .. } if worker == id => {
-                    replaced = true;
-                    let words = replaced_words(id, &name, incarnation, newer);
-                    refuse(&outgoing, Status::failed_precondition(words), &closed);
-                }
-                other => self.decide(other),
-            }
+            taken |= matches!(decision, Decision::NameTaken { .. });
+            self.decide(decision);
         }
-        if replaced {
-            return;
+        if taken {
+            let words = name_taken(&name, self.workers.get(&id).map(|known| &*known.address));
+            return refuse(&outgoing, Status::failed_precondition(words), &closed);
         }
         info!(worker = id.0, %name, address = %greeting.address, "a worker is there");
         let stream = Some(Stream { connection, outgoing, closed });
@@ -261,11 +256,10 @@ impl Owner {
     }
 }
 
-fn replaced_words(id: WorkerId, name: &str, incarnation: u64, newer: u64) -> String {
+fn name_taken(name: &str, by: Option<&str>) -> String {
+    let by = by.map(|address| format!(", at {address}")).unwrap_or_default();
     format!(
-        "worker {} ({name}): a later process is known by that number (incarnation {newer}, this one is \
-         {incarnation}); if two workers share it, give one of them another name (--name); if this \
-         machine's clock went back, set it",
-        id.0
+        "a worker named {name} is there already{by}: give one of the two another name (--name); if that \
+         one has just ended, this one is taken in when that is known"
     )
 }

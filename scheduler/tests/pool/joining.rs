@@ -99,26 +99,26 @@ async fn what_cannot_be_meant_ends_the_stream_with_its_field() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_processes_that_are_one_worker_the_later_one_stays() {
+async fn of_two_processes_of_one_name_the_one_that_is_there_and_well_stays() {
     let house = House::start().await;
     let mine = greeting(&house).await;
-    let (_outgoing, incoming) =
+    let (kept, mut incoming) =
         connect(&house, vec![Says::Hello(mine.clone().into())]).await.expect("admitted");
-    let mut later = mine.clone();
-    later.hello.incarnation = 6;
-    let (_kept, _incoming) =
-        connect(&house, vec![Says::Hello(later.into())]).await.expect("admitted");
-    assert_eq!(last_word(incoming).await.code(), Code::Aborted);
-
-    let mut again = mine;
-    again.hello.stream = 2;
-    let again = connect(&house, vec![Says::Hello(again.into())]).await;
-    let refused = match again {
-        Ok((_outgoing, incoming)) => last_word(incoming).await,
-        Err(status) => status,
-    };
-    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
-    assert!(refused.message().contains("a later process"), "{refused}");
+    for incarnation in [mine.hello.incarnation + 1, mine.hello.incarnation - 1] {
+        let mut other = mine.clone();
+        other.hello.incarnation = incarnation;
+        let refused = match connect(&house, vec![Says::Hello(other.into())]).await {
+            Ok((_outgoing, incoming)) => last_word(incoming).await,
+            Err(status) => status,
+        };
+        assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
+        assert!(refused.message().contains("--name"), "{refused}");
+    }
+    // Its own stream goes on: what it says is answered.
+    kept.send(v1::ConnectRequest { says: Some(Says::Status(status(1, 1, 0).into())) })
+        .await
+        .unwrap();
+    assert!(incoming.message().await.expect("it is open").is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

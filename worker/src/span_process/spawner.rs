@@ -248,6 +248,8 @@ fn start(program: &PathBuf, children: &Children) -> io::Result<Streams> {
     let (orders, theirs) = UnixStream::pair()?;
     let mut command = Command::new(program);
     command
+        // What lists of processes show: `/proc/self/exe` says nothing there.
+        .arg0("segue")
         .arg(SUBCOMMAND)
         .arg(std::process::id().to_string())
         .stdin(Stdio::from(OwnedFd::from(theirs)))

@@ -222,14 +222,15 @@ pub enum Decision {
         /// On which job.
         job: JobId,
     },
-    /// A stream is of a process that was replaced: it is to be closed, with these words.
-    Replaced {
+    /// A stream is of a process that goes by another's name, while that one is there and well: it is to
+    /// be closed, with these words.
+    NameTaken {
         /// Whose.
         worker: WorkerId,
         /// Which process says it is that worker.
         incarnation: u64,
         /// Which is known to be it.
-        newer: u64,
+        by: u64,
     },
     /// A worker speaks on a stream that it did not open here: the stream is to be closed, so that it
     /// says who it is.

@@ -24,13 +24,15 @@ impl Planner {
             at
         });
         let worker = &self.workers[at];
-        if hello.incarnation < worker.incarnation {
-            let (worker, incarnation, newer) = (worker.id, hello.incarnation, worker.incarnation);
-            self.decisions.push(Decision::Replaced { worker, incarnation, newer });
+        let is_other = hello.incarnation != worker.incarnation;
+        if is_other && worker.connected && !worker.suspected {
+            // Whichever began later: a newcomer that was given the name by mistake takes nothing away, and
+            // one that follows a process which is gone comes again when that is known.
+            let (worker, incarnation, by) = (worker.id, hello.incarnation, worker.incarnation);
+            self.decisions.push(Decision::NameTaken { worker, incarnation, by });
             return;
         }
-        let newer = (hello.incarnation, hello.stream) > (worker.incarnation, worker.stream);
-        if !newer {
+        if !is_other && hello.stream <= worker.stream {
             return;
         }
         if hello.incarnation != worker.incarnation {

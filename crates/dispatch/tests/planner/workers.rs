@@ -1,6 +1,6 @@
 //! Who is there: streams, silence, terms, drains, families, and what goes on across them.
 
-use segue_dispatch::planner::{Decision, Event, JobFacts};
+use segue_dispatch::planner::{Decision, Event, JobFacts, Policy};
 use segue_model::Span;
 use segue_model::pool::{
     Beat, Capabilities, DeviceCapabilities, EncoderFamily, Hello, Order, Term,
@@ -69,13 +69,28 @@ fn who_goes_by_a_later_term_is_not_blamed_for_what_it_does_not_do() {
 }
 
 #[test]
-fn a_process_that_was_replaced_is_told_so() {
+fn whoever_is_well_keeps_its_name_and_whoever_is_gone_is_followed() {
     let mut bench = Bench::new();
     bench.connect(0, ALICE);
-    let capabilities = Capabilities { name: String::new(), devices: Vec::new() };
-    let hello = Hello { worker: ALICE, incarnation: 0, stream: 1, capabilities };
-    let decisions = bench.tell(SETTLED, Event::Connected(hello));
-    assert_eq!(decisions, [Decision::Replaced { worker: ALICE, incarnation: 0, newer: 1 }]);
+    let hello = |incarnation| Hello {
+        worker: ALICE,
+        incarnation,
+        stream: 1,
+        capabilities: Capabilities { name: String::new(), devices: vec![processor()] },
+    };
+    // Whether it began before or after.
+    for incarnation in [0, 2] {
+        let decisions = bench.tell(SETTLED, Event::Connected(hello(incarnation)));
+        assert_eq!(decisions, [Decision::NameTaken { worker: ALICE, incarnation, by: 1 }]);
+    }
+    bench.breaks(SETTLED + 10, ALICE);
+    // The clock of its machine went back.
+    let decisions = bench.tell(SETTLED + 20, Event::Connected(hello(0)));
+    assert!(!decisions.iter().any(|d| matches!(d, Decision::NameTaken { .. })), "{decisions:?}");
+    let silent = SETTLED + 20 + Policy::default().suspect_idle + 100;
+    bench.tell(silent, Event::Tick);
+    let decisions = bench.tell(silent, Event::Connected(hello(2)));
+    assert!(!decisions.iter().any(|d| matches!(d, Decision::NameTaken { .. })), "{decisions:?}");
 }
 
 #[test]

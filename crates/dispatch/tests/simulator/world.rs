@@ -324,7 +324,15 @@ impl World {
             Decision::Forgotten(job) => self.checks.forgotten(job),
             Decision::Noted(note) => self.check_note(&note),
             // Whoever wants it says so again soon.
-            Decision::Unknown { .. } | Decision::Replaced { .. } => {}
+            Decision::Unknown { .. } => {}
+            // Closed, and tried again.
+            Decision::NameTaken { worker, incarnation, .. } => {
+                let host = (worker.0 - 1) as usize;
+                if self.hosts[host].incarnation == incarnation {
+                    let stream = self.hosts[host].stream;
+                    self.at(self.now, Happening::Cut { host, stream });
+                }
+            }
             Decision::NotGreeted { worker, stream } => {
                 let host = (worker.0 - 1) as usize;
                 self.at(self.now, Happening::Cut { host, stream });

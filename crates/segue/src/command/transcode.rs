@@ -34,7 +34,7 @@ use segue_worker::span_process::Patience;
       better pictures from the same bits, by four workers at once
   segue transcode film.mkv --scheduler http://127.0.0.1:7700
       by a pool of workers (segue up); with a bar for each
-  segue transcode film.mkv --to out/ --json | jq -r 'select(.event == \"segment\").index'
+  segue transcode film.mkv --to out/ --json | jq -r 'select(.event == \"done\").playlist'
       for programs: one JSON object per line")]
 pub struct Arguments {
     /// The film
@@ -44,7 +44,8 @@ pub struct Arguments {
     to: Option<PathBuf>,
     /// Have the pool of this scheduler make it; FILM is a path or URL that its workers can read.
     /// Without --to, it stays in the store
-    #[arg(long, value_name = "URL", conflicts_with_all = ["jobs", "patience"])]
+    #[arg(long, value_name = "URL", env = "SEGUE_SCHEDULER",
+          conflicts_with_all = ["jobs", "patience"])]
     scheduler: Option<String>,
     /// A size to make, with its highest bit rate if need be: 720p, 1280x720@3M, source@8M; again
     /// for more [default: the source's size]
@@ -162,6 +163,12 @@ pub fn run(arguments: Arguments) -> Result<(), Ending> {
         _ => Style::Text,
     };
     let (input, to) = (arguments.input.clone(), arguments.to.clone());
+    if let Some(to) = to.as_ref().and_then(|to| to.to_str()).filter(|to| to.contains("://")) {
+        return Err(Ending::BadInput(format!(
+            "--to {to} is no directory of this machine: a pool keeps what it makes in its own store \
+             (leave --to out)"
+        )));
+    }
     if let Some(scheduler) = arguments.scheduler.clone() {
         let source = source_url(&input)?;
         let request = arguments.request();

@@ -19,7 +19,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, access, flock};
 use segue_hls::{keys, playlist};
 use segue_model::pool::Renditions;
 use segue_model::{Job, SegmentId, Span, Time};
@@ -58,6 +58,18 @@ struct State {
 pub fn stored_job(directory: &Path) -> Option<Job> {
     let job: Job = serde_json::from_slice(&fs::read(directory.join(JOB)).ok()?).ok()?;
     job.is_intact().then_some(job)
+}
+
+/// Whether something can be made in `directory`, which is left as it was found.
+pub fn try_out(directory: &Path) -> Result<(), OutputError> {
+    let mut created = Vec::new();
+    let made = create_directories(directory, &mut created);
+    let made = made.and_then(|()| {
+        let wanted = Access::WRITE_OK | Access::EXEC_OK;
+        access(directory, wanted).map_err(|error| OutputError::writing(directory)(error.into()))
+    });
+    remove(&created);
+    made
 }
 
 impl Output {

@@ -6,11 +6,28 @@ use segue_model::{JobId, SegmentId, Span};
 use segue_store::{Kind, Location, S3Settings, Store, StoreError};
 
 use crate::ending::{Ending, with_causes};
-use crate::output::{Output, OutputError};
+use crate::output::{self, Output, OutputError, stored_job};
 
 /// The store that holds what `playlist` names, and the job.
 pub fn location(playlist: &str, job: &str) -> Option<Location> {
     playlist.strip_suffix(&format!("/jobs/{job}/{}", segue_hls::keys::MULTIVARIANT))?.parse().ok()
+}
+
+/// Whether something can be made at `to`, before a pool works for it.
+pub fn check_writable(to: &Path) -> Result<(), Ending> {
+    output::try_out(to).map_err(|error| Ending::BadInput(with_causes(&error)))
+}
+
+/// Whether `to` holds another job than this one.
+pub fn check_job(to: &Path, job: &str) -> Result<(), Ending> {
+    match stored_job(to) {
+        Some(stored) if stored.id.to_string() != job => Err(Ending::BadInput(format!(
+            "{} holds segments of another film, or of other settings: name another directory, or remove \
+             that one",
+            to.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Copies what `to` lacks; `tell` hears how many segments are there. Returns the playlist.

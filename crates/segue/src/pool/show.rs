@@ -24,7 +24,7 @@ pub fn job_line(job: &v1::JobInfo) -> Vec<String> {
     let mut workers: Vec<String> = progress.spans.into_iter().map(|span| span.worker).collect();
     workers.sort_unstable();
     workers.dedup();
-    let name = job.source.rsplit('/').next().unwrap_or_default();
+    let name = decoded(job.source.rsplit('/').next().unwrap_or_default());
     vec![
         job.job.chars().take(12).collect(),
         state_name(progress.state).to_owned(),
@@ -32,8 +32,23 @@ pub fn job_line(job: &v1::JobInfo) -> Vec<String> {
         clock(job.duration_ms as f64 / 1000.0),
         job.renditions.join(","),
         if workers.is_empty() { "-".to_owned() } else { workers.join(",") },
-        name.to_owned(),
+        name,
     ]
+}
+
+/// A part of a URL as people write it; what is not text stays as it is, and so does what would move
+/// the terminal's cursor.
+fn decoded(part: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = part.as_bytes();
+    while let [first, others @ ..] = rest {
+        let hex = others.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        let byte = hex.filter(|_| *first == b'%').and_then(|two| u8::from_str_radix(two, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &others[2..] } else { others };
+    }
+    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control));
+    text.unwrap_or_else(|| part.to_owned())
 }
 
 /// Everything there is to a job.
@@ -95,4 +110,17 @@ pub fn losses(job: &v1::JobInfo) -> Vec<String> {
         ));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decoded;
+
+    #[test]
+    fn names_are_shown_as_people_write_them() {
+        assert_eq!(decoded("Am%C3%A9lie%27s%20film.mkv"), "Amélie's film.mkv");
+        for stays in ["100%", "%zz", "%FF", "a%0Ab", "%+1"] {
+            assert_eq!(decoded(stays), stays);
+        }
+    }
 }

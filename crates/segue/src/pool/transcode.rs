@@ -58,6 +58,9 @@ async fn transcode(settings: &Settings, screen: &mut Screen) -> Result<(), Endin
         let error = OutputError::NotADirectory { path: to.clone() };
         return Err(Ending::BadInput(error.to_string()));
     }
+    if let Some(to) = &settings.to {
+        copy::check_writable(to)?;
+    }
     let client = Client::connect(&settings.scheduler).await?;
     let request = v1::SubmitRequest {
         source: settings.source.clone(),
@@ -75,6 +78,13 @@ async fn transcode(settings: &Settings, screen: &mut Screen) -> Result<(), Endin
         }
     };
     let v1::SubmitResponse { job, claim, .. } = submitted;
+    if let Some(to) = &settings.to
+        && let Err(ending) = copy::check_job(to, &job)
+    {
+        // It is not to be made for nothing. Who cannot be told finds out when it looks after it.
+        let _ = client.jobs().cancel(v1::CancelRequest { job, claim }).await;
+        return Err(ending);
+    }
     let watched = tokio::select! {
         watched = watch(settings, &client, &job, screen) => watched,
         () = interrupted.cancelled() => {
@@ -380,8 +390,8 @@ impl Screen {
         let stands = self.standing.1.elapsed() >= STANDSTILL;
         if stands && !std::mem::replace(&mut self.said_standstill, true) {
             self.say(&format!(
-                "nothing new is in the store for {} s: `segue workers` says who is there, and what the \
-                 workers log says what they wait for",
+                "nothing new is in the store for {} s, as when it is full or away: `segue workers` says who \
+                 is there, and what the workers log says what they wait for",
                 STANDSTILL.as_secs()
             ));
         }

@@ -307,6 +307,8 @@ impl LastWords {
 
 fn start(role: &Role, news: &mpsc::Sender<News>) -> std::io::Result<(Child, LastWords)> {
     let mut child = Command::new("/proc/self/exe")
+        // What lists of processes show.
+        .arg0("segue")
         .args(role.arguments())
         .env(super::PARENT, std::process::id().to_string())
         .stdin(Stdio::null())

@@ -185,7 +185,7 @@ impl Pool {
             // ever replaced.
             Decision::Forgotten(_)
             | Decision::Unknown { .. }
-            | Decision::Replaced { .. }
+            | Decision::NameTaken { .. }
             | Decision::NotGreeted { .. }
             | Decision::Outranked { .. }
             // What runners see, they tell themselves.
