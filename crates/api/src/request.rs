@@ -1,7 +1,7 @@
 //! What is asked for.
 
 use segue_model::{
-    AudioRequest, BoundaryRule, ChannelRequest, Hash, JobId, JobRequest, Packaging,
+    AudioRequest, BoundaryRule, ChannelRequest, Hash, JobId, JobRequest, Packaging, RateControl,
     RenditionRequest, Time,
 };
 
@@ -46,9 +46,63 @@ impl TryFrom<v1::Request> for JobRequest {
             upscale: wire.upscale,
             crf: wire.crf.map_or(Ok(usual.crf), |crf| fits(crf, "crf"))?,
             constant_bitrate: wire.constant_bitrate,
+            rate_control: wire.rate_control.map(RateControl::try_from).transpose()?,
             preset: if wire.preset.is_empty() { usual.preset } else { wire.preset },
             audio: (!audio.none).then_some(sound),
         })
+    }
+}
+
+impl TryFrom<v1::RateControl> for RateControl {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::RateControl) -> Result<RateControl, Invalid> {
+        let v1::RateControl { aim, bitrate_max, buffer_bits } = wire;
+        let cap = match (bitrate_max, buffer_bits) {
+            (Some(bitrate_max), Some(buffer_bits)) => Some((bitrate_max, buffer_bits)),
+            (None, None) => None,
+            _ => {
+                let reason = "bitrate_max and buffer_bits need each other";
+                return Err(Invalid::new("rate_control", reason.to_owned()));
+            }
+        };
+        let crf = |crf| fits(crf, "rate_control.crf");
+        Ok(match (aim, cap) {
+            (Some(v1::rate_control::Aim::Crf(factor)), Some((bitrate_max, buffer_bits))) => {
+                RateControl::CappedQuality { crf: crf(factor)?, bitrate_max, buffer_bits }
+            }
+            (Some(v1::rate_control::Aim::Crf(factor)), None) => {
+                RateControl::Quality { crf: crf(factor)? }
+            }
+            (Some(v1::rate_control::Aim::Bitrate(bitrate)), Some((bitrate_max, buffer_bits))) => {
+                RateControl::CappedBitrate { bitrate, bitrate_max, buffer_bits }
+            }
+            (Some(v1::rate_control::Aim::Bitrate(_)), None) => {
+                let reason = "a bit rate is aimed at below a cap: say bitrate_max and buffer_bits";
+                return Err(Invalid::new("rate_control", reason.to_owned()));
+            }
+            (None, _) => {
+                let reason = "one of crf and bitrate must be given";
+                return Err(Invalid::new("rate_control", reason.to_owned()));
+            }
+        })
+    }
+}
+
+impl From<RateControl> for v1::RateControl {
+    fn from(rate: RateControl) -> v1::RateControl {
+        let aim = match rate {
+            RateControl::CappedQuality { crf, .. } | RateControl::Quality { crf } => {
+                v1::rate_control::Aim::Crf(crf.into())
+            }
+            RateControl::CappedBitrate { bitrate, .. } => v1::rate_control::Aim::Bitrate(bitrate),
+        };
+        let cap = rate.cap();
+        v1::RateControl {
+            aim: Some(aim),
+            bitrate_max: cap.map(|cap| cap.bitrate_max),
+            buffer_bits: cap.map(|cap| cap.buffer_bits),
+        }
     }
 }
 
@@ -105,6 +159,7 @@ impl From<&JobRequest> for v1::Request {
             exact: request.exact,
             crf: Some(request.crf.into()),
             constant_bitrate: request.constant_bitrate,
+            rate_control: request.rate_control.map(v1::RateControl::from),
             preset: request.preset.clone(),
             audio: Some(audio),
         }

@@ -9,7 +9,7 @@ use segue_model::pool::{
 };
 use segue_model::{
     AudioRequest, BoundaryRule, ChannelRequest, FailureClass, Hash, JobId, JobRequest, Packaging,
-    SegmentId, Span, SpanFailure, Time,
+    RateControl, SegmentId, Span, SpanFailure, Time,
 };
 
 /// Sent as bytes, as it would be.
@@ -152,6 +152,7 @@ fn a_request_arrives_as_it_was() {
             upscale: true,
             crf: 0,
             constant_bitrate: true,
+            rate_control: None,
             preset: "slow".to_owned(),
             audio: None,
         },
@@ -165,6 +166,20 @@ fn a_request_arrives_as_it_was() {
             ..JobRequest::default()
         },
     ] {
+        let wire = sent(&v1::Request::from(&request));
+        assert_eq!(JobRequest::try_from(wire), Ok(request));
+    }
+}
+
+#[test]
+fn every_rate_control_arrives_as_it_was() {
+    let (bitrate, bitrate_max, buffer_bits) = (0, u64::MAX, 1);
+    for rate_control in [
+        RateControl::CappedQuality { crf: 255, bitrate_max, buffer_bits },
+        RateControl::CappedBitrate { bitrate, bitrate_max, buffer_bits },
+        RateControl::Quality { crf: 0 },
+    ] {
+        let request = JobRequest { rate_control: Some(rate_control), ..JobRequest::default() };
         let wire = sent(&v1::Request::from(&request));
         assert_eq!(JobRequest::try_from(wire), Ok(request));
     }
@@ -185,6 +200,14 @@ fn what_cannot_be_meant_names_its_field() {
     let said = request(v1::Request { segment_seconds: "two".to_owned(), ..usual() });
     assert!(said.starts_with("segment_seconds: 'two'"), "{said}");
     assert!(request(v1::Request { crf: Some(256), ..usual() }).starts_with("crf: "));
+    let half = v1::RateControl { bitrate_max: Some(1), ..v1::RateControl::default() };
+    let no_aim = v1::RateControl { buffer_bits: Some(1), ..half };
+    let aim = Some(v1::rate_control::Aim::Bitrate(1));
+    let no_cap = v1::RateControl { aim, ..v1::RateControl::default() };
+    for rate in [half, no_aim, no_cap] {
+        let said = request(v1::Request { rate_control: Some(rate), ..usual() });
+        assert!(said.starts_with("rate_control: "), "{said}");
+    }
     assert!(request(v1::Request { packaging: 9, ..usual() }).starts_with("packaging: 9"));
 
     let order = v1::Order {

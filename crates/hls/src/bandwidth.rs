@@ -116,7 +116,7 @@ fn bits(job: &Job, rendition: &Rendition, case: Case, stretch: Stretch) -> u64 {
 /// segment may spend a buffer on it, and any segment may be the first of its span: where they are
 /// shorter than a second, that is more (measured: 1.08 times what the cap alone would declare).
 fn video_track(job: &Job, video: &VideoSettings, case: Case, stretch: Stretch) -> Track {
-    let control = video.rate_control;
+    let cap = video.declared_cap();
     let facts = job.facts.video.as_ref();
     // Of the two, only a damaged job lacks the rate.
     let rate = |of: fn(&VideoFacts) -> Time| {
@@ -124,8 +124,8 @@ fn video_track(job: &Job, video: &VideoSettings, case: Case, stretch: Stretch) -
     };
     match case {
         Case::Peak => {
-            let bursts = stretch.per_second(control.buffer_bits());
-            let bits = control.peak().max(control.bitrate_max().saturating_add(bursts));
+            let bursts = stretch.per_second(cap.buffer_bits);
+            let bits = cap.peak().max(cap.bitrate_max.saturating_add(bursts));
             let packets = rate(|facts| facts.frame_rate_max) + stretch.per_second(1);
             Track { bytes: bits / 8, packets }
         }
@@ -133,9 +133,10 @@ fn video_track(job: &Job, video: &VideoSettings, case: Case, stretch: Stretch) -
             // Where each segment has an encoder, each spends some of a full buffer (measured on noise:
             // 0.5 of one of a second, in segments of 2 and of 6 s).
             let exact = job.recipe.exact;
-            let bursts = if exact { stretch.per_second(control.buffer_bits() * 3 / 5) } else { 0 };
+            let bursts =
+                if exact { stretch.per_second(cap.buffer_bits.saturating_mul(3) / 5) } else { 0 };
             Track {
-                bytes: control.average().saturating_add(bursts) / 8,
+                bytes: video.average().saturating_add(bursts) / 8,
                 packets: rate(|facts| facts.frame_rate.nominal()),
             }
         }

@@ -98,7 +98,7 @@ fn declared(job: &Job) -> u64 {
 fn at_bitrate(mut rendition: Rendition, video: u64, audio: u64) -> Rendition {
     if let Some(settings) = &mut rendition.video {
         settings.rate_control =
-            RateControl::CappedBitrate { bitrate: video, bitrate_max: video, buffer_ms: 1000 };
+            RateControl::CappedBitrate { bitrate: video, bitrate_max: video, buffer_bits: video };
     }
     if let Some(settings) = &mut rendition.audio {
         settings.bitrate = audio as u32;

@@ -84,8 +84,8 @@ fn another_parser_reads_the_variants_that_the_recipe_lists() {
             assert_eq!(variant.frame_rate, Some(23.976));
             assert_eq!(variant.other_attributes, None);
             let average = variant.average_bandwidth.expect("an average");
-            assert!(variant.bandwidth > video.rate_control.peak() + 128_000);
-            assert!(average > video.rate_control.average() + 128_000);
+            assert!(variant.bandwidth > video.declared_cap().peak() + 128_000);
+            assert!(average > video.average() + 128_000);
             assert!(average < variant.bandwidth);
         }
     }
@@ -307,7 +307,7 @@ fn an_absurd_rate_cap_does_not_overflow() {
     let video = job.recipe.renditions[0].video.as_mut().expect("a picture");
     let most = u64::MAX / 2_000;
     video.rate_control =
-        RateControl::CappedBitrate { bitrate: most, bitrate_max: most, buffer_ms: 1000 };
+        RateControl::CappedBitrate { bitrate: most, bitrate_max: most, buffer_bits: most };
     assert!(read_multivariant(&job).variants[0].bandwidth > most);
 }
 

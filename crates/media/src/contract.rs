@@ -162,7 +162,7 @@ mod tests {
             rate_control: RateControl::CappedQuality {
                 crf: 20,
                 bitrate_max: 60_000,
-                buffer_ms: 1000,
+                buffer_bits: 60_000,
             },
             preset: preset.to_owned(),
             contract,

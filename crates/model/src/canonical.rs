@@ -12,7 +12,7 @@ use crate::{
 
 /// Which encoding this is, and which layout of segments: part of the bytes. Segments of one job join
 /// whoever made them, so whatever keeps new ones from joining old ones raises it, too.
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 
 /// The canonical bytes of `recipe` applied to `source`.
 pub fn encode(source: &Source, recipe: &Recipe) -> Vec<u8> {
@@ -101,17 +101,21 @@ impl Encoder {
         self.number(u64::from(*height));
         self.number(u64::from(*deinterlace));
         match rate_control {
-            RateControl::CappedQuality { crf, bitrate_max, buffer_ms } => {
+            RateControl::CappedQuality { crf, bitrate_max, buffer_bits } => {
                 self.number(0);
                 self.number(u64::from(*crf));
                 self.number(*bitrate_max);
-                self.number(u64::from(*buffer_ms));
+                self.number(*buffer_bits);
             }
-            RateControl::CappedBitrate { bitrate, bitrate_max, buffer_ms } => {
+            RateControl::CappedBitrate { bitrate, bitrate_max, buffer_bits } => {
                 self.number(1);
                 self.number(*bitrate);
                 self.number(*bitrate_max);
-                self.number(u64::from(*buffer_ms));
+                self.number(*buffer_bits);
+            }
+            RateControl::Quality { crf } => {
+                self.number(2);
+                self.number(u64::from(*crf));
             }
         }
         self.text(preset);

@@ -27,6 +27,13 @@ impl H264Contract {
     pub fn codec_string(&self) -> String {
         format!("avc1.{:02x}00{:02x}", self.profile.idc(), self.level)
     }
+
+    /// Bits per second that its level allows at most.
+    pub fn bitrate_max(&self) -> u64 {
+        let own = LEVELS.iter().find(|(level, ..)| *level >= self.level);
+        let (.., bits) = own.unwrap_or(&LEVELS[LEVELS.len() - 1]);
+        *bits
+    }
 }
 
 /// An H.264 profile.

@@ -29,7 +29,7 @@ pub use facts::{
 pub use failure::{FailureClass, SpanFailure};
 pub use job::{Job, JobId};
 pub use recipe::{
-    AudioCodec, AudioSettings, BoundaryRule, Packaging, RateControl, Recipe, Rendition,
+    AudioCodec, AudioSettings, BitrateCap, BoundaryRule, Packaging, RateControl, Recipe, Rendition,
     VideoSettings,
 };
 pub use request::{

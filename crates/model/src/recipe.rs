@@ -93,7 +93,7 @@ pub struct VideoSettings {
     pub contract: H264Contract,
 }
 
-/// How many bits a picture may take. There is always a cap.
+/// How many bits a picture may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RateControl {
@@ -103,8 +103,8 @@ pub enum RateControl {
         crf: u8,
         /// Bits per second that the buffer is refilled with.
         bitrate_max: u64,
-        /// The decoder buffer, in milliseconds of `bitrate_max`.
-        buffer_ms: u32,
+        /// Bits that the decoder buffer holds.
+        buffer_bits: u64,
     },
     /// An average to aim at, capped.
     CappedBitrate {
@@ -112,39 +112,40 @@ pub enum RateControl {
         bitrate: u64,
         /// Bits per second that the buffer is refilled with.
         bitrate_max: u64,
-        /// The decoder buffer, in milliseconds of `bitrate_max`.
-        buffer_ms: u32,
+        /// Bits that the decoder buffer holds.
+        buffer_bits: u64,
+    },
+    /// Constant quality, whatever it takes. What is declared of it is the level's limit, which an
+    /// encoder is not held to.
+    Quality {
+        /// x264's rate factor, 0 to 51; lower is better.
+        crf: u8,
     },
 }
 
 impl RateControl {
-    /// Bits per second that the buffer is refilled with.
-    pub fn bitrate_max(self) -> u64 {
+    /// What an encoder is held to; `None` if to nothing.
+    pub fn cap(self) -> Option<BitrateCap> {
         match self {
-            RateControl::CappedQuality { bitrate_max, .. }
-            | RateControl::CappedBitrate { bitrate_max, .. } => bitrate_max,
-        }
-    }
-
-    /// Bits per second over a whole film: what is aimed at, or the cap it stays below. Pictures that
-    /// are noise throughout take more where each segment has an encoder, and a buffer, of its own.
-    pub fn average(self) -> u64 {
-        match self {
-            RateControl::CappedQuality { bitrate_max, .. } => bitrate_max,
-            RateControl::CappedBitrate { bitrate, .. } => bitrate,
-        }
-    }
-
-    /// Bits that the decoder buffer holds.
-    pub fn buffer_bits(self) -> u64 {
-        match self {
-            RateControl::CappedQuality { bitrate_max, buffer_ms, .. }
-            | RateControl::CappedBitrate { bitrate_max, buffer_ms, .. } => {
-                bitrate_max * u64::from(buffer_ms) / 1000
+            RateControl::CappedQuality { bitrate_max, buffer_bits, .. }
+            | RateControl::CappedBitrate { bitrate_max, buffer_bits, .. } => {
+                Some(BitrateCap { bitrate_max, buffer_bits })
             }
+            RateControl::Quality { .. } => None,
         }
     }
+}
 
+/// A decoder's buffer, and how fast it fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BitrateCap {
+    /// Bits per second that the buffer is refilled with.
+    pub bitrate_max: u64,
+    /// Bits that it holds.
+    pub buffer_bits: u64,
+}
+
+impl BitrateCap {
     /// The declared cap: bits per second that no segment of a second or more is above.
     ///
     /// An encoder begins with a nearly full buffer, so of `t` seconds it makes a buffer and `t`
@@ -157,7 +158,29 @@ impl RateControl {
     /// one encoder's. What segments of less than a second take is worked out where bandwidths are
     /// declared, as is what containers add.
     pub fn peak(self) -> u64 {
-        self.bitrate_max() + self.buffer_bits()
+        self.bitrate_max.saturating_add(self.buffer_bits)
+    }
+}
+
+impl VideoSettings {
+    /// What is declared: what the rate control keeps to, or else the most of the contract's level,
+    /// with a buffer of a second.
+    pub fn declared_cap(&self) -> BitrateCap {
+        self.rate_control.cap().unwrap_or_else(|| {
+            let bits = self.contract.bitrate_max();
+            BitrateCap { bitrate_max: bits, buffer_bits: bits }
+        })
+    }
+
+    /// Bits per second over a whole film: what is aimed at, or the cap it stays below. Pictures that
+    /// are noise throughout take more where each segment has an encoder, and a buffer, of its own.
+    pub fn average(&self) -> u64 {
+        match self.rate_control {
+            RateControl::CappedBitrate { bitrate, .. } => bitrate,
+            RateControl::CappedQuality { .. } | RateControl::Quality { .. } => {
+                self.declared_cap().bitrate_max
+            }
+        }
     }
 }
 

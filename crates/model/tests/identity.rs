@@ -55,8 +55,11 @@ fn other_recipe() -> Recipe {
     recipe.renditions[0].audio = None;
     recipe.renditions[1].video = None;
     let video = recipe.renditions[0].video.as_mut().expect("a picture");
-    video.rate_control =
-        RateControl::CappedBitrate { bitrate: 5_000_000, bitrate_max: 6_000_000, buffer_ms: 1500 };
+    video.rate_control = RateControl::CappedBitrate {
+        bitrate: 5_000_000,
+        bitrate_max: 6_000_000,
+        buffer_bits: 9_000_000,
+    };
     video.contract.profile = H264Profile::Main;
     recipe
 }
@@ -83,9 +86,9 @@ fn golden_ids() {
     assert_eq!(
         ids.map(|id| id.to_string()),
         [
-            "16b17e697359c345f8e6d6726107652b50468c9e46ae030a7911d8e1d7d58e95",
-            "5698c048e3d65004c3440580d829669e6cdc171bdb72682647c5eb278427c94d",
-            "f26164c6ae3d2cf5b983979deb5d86e934cc5b8067e17cfc9f967685de516fb0",
+            "735fc16784f47059508c02fc58786573a561c952f35b967a73d7b95b266d1133",
+            "237e0d5dd1e34006468eecf5b63ed03020ddb2888ed599a9dfa7535496297efb",
+            "782ad111af5522dfca4b283a9b759c9532c8fecee2794875e34bd7a251d6ea7f",
         ]
     );
 }
@@ -181,7 +184,7 @@ fn a_change_of_shape_gives_another_job() {
     };
     let segment = Time::from_secs(2);
     type Change<'a> = (&'a str, &'a dyn Fn(&mut Source, &mut Recipe));
-    let changes: [Change<'_>; 13] = [
+    let changes: [Change<'_>; 14] = [
         ("nothing", &|_, _| ()),
         ("greedy", &|_, r| r.boundaries = BoundaryRule::KeyframesGreedy { segment }),
         ("cumulative", &|_, r| r.boundaries = BoundaryRule::KeyframesCumulative { segment }),
@@ -194,9 +197,14 @@ fn a_change_of_shape_gives_another_job() {
         ("bit rate", &|_, r| {
             video(
                 r,
-                RateControl::CappedBitrate { bitrate: 20, bitrate_max: 6_000_000, buffer_ms: 1000 },
+                RateControl::CappedBitrate {
+                    bitrate: 20,
+                    bitrate_max: 6_000_000,
+                    buffer_bits: 6_000_000,
+                },
             )
         }),
+        ("no cap", &|_, r| video(r, RateControl::Quality { crf: 20 })),
         ("entity tag", &|s, _| s.fingerprint.revision = Revision::Etag("1".to_owned())),
         ("version", &|s, _| s.fingerprint.revision = Revision::Version("1".to_owned())),
         // Lengths keep texts apart: what one loses, the next does not win.

@@ -251,25 +251,71 @@ fn without_a_wish_there_is_one_rendition_as_large_as_the_source() {
     let video = videos(&recipe)[0];
     assert_eq!(
         video.rate_control,
-        RateControl::CappedQuality { crf: 20, bitrate_max: 6_000_000, buffer_ms: 1000 }
+        RateControl::CappedQuality { crf: 20, bitrate_max: 6_000_000, buffer_bits: 6_000_000 }
     );
     assert!(!video.deinterlace);
 }
 
 #[test]
 fn the_declared_cap_is_a_second_s_refill_and_a_full_buffer() {
-    let quality = RateControl::CappedQuality { crf: 20, bitrate_max: 4_000, buffer_ms: 1500 };
-    assert_eq!((quality.average(), quality.buffer_bits(), quality.peak()), (4_000, 6_000, 10_000));
+    let declared = |rate_control| {
+        let video = VideoSettings { rate_control, ..sample::encoded((1920, 1080), 0, 40) };
+        (video.average(), video.declared_cap().peak())
+    };
+    let quality = RateControl::CappedQuality { crf: 20, bitrate_max: 4_000, buffer_bits: 6_000 };
+    assert_eq!(declared(quality), (4_000, 10_000));
     let bitrate =
-        RateControl::CappedBitrate { bitrate: 3_000, bitrate_max: 4_000, buffer_ms: 1000 };
-    assert_eq!((bitrate.average(), bitrate.peak()), (3_000, 8_000));
+        RateControl::CappedBitrate { bitrate: 3_000, bitrate_max: 4_000, buffer_bits: 4_000 };
+    assert_eq!(declared(bitrate), (3_000, 8_000));
+    // Of what has no cap, the level's is said: 25 Mb/s at 4.0.
+    let uncapped = RateControl::Quality { crf: 20 };
+    assert_eq!(declared(uncapped), (25_000_000, 50_000_000));
+}
+
+#[test]
+fn a_rate_control_is_kept_to_the_bit() {
+    for rate_control in [
+        RateControl::CappedBitrate { bitrate: 292_000, bitrate_max: 292_001, buffer_bits: 584_003 },
+        RateControl::CappedQuality { crf: 23, bitrate_max: 5_611_686, buffer_bits: 11_223_372 },
+        RateControl::Quality { crf: 51 },
+    ] {
+        let request = JobRequest { rate_control: Some(rate_control), ..request(&["720p"]) };
+        let recipe = request.resolve(&film()).expect("a recipe");
+        assert_eq!(videos(&recipe)[0].rate_control, rate_control);
+        assert_eq!(videos(&recipe)[0].contract.level, 31);
+    }
+}
+
+#[test]
+fn a_rate_control_that_no_encoder_keeps_is_refused_by_field() {
+    let refused = |renditions: &[&str], rate_control| {
+        let request = JobRequest { rate_control: Some(rate_control), ..request(renditions) };
+        request.resolve(&film()).expect_err("refused").to_string()
+    };
+    let capped = |bitrate, bitrate_max, buffer_bits| RateControl::CappedBitrate {
+        bitrate,
+        bitrate_max,
+        buffer_bits,
+    };
+    for (rate_control, field) in [
+        (capped(999, 1_000, 1_000), "rate_control.bitrate of 999"),
+        (capped(1_000, 0, 1_000), "rate_control.bitrate_max of 0"),
+        (capped(1_000, 1_000, u64::MAX), "rate_control.buffer_bits of 18446744073709551615"),
+        (capped(2_000, 1_000, 1_000), "rate_control.bitrate of 2000 is above"),
+        (RateControl::Quality { crf: 52 }, "rate factor 52"),
+    ] {
+        let said = refused(&["720p"], rate_control);
+        assert!(said.starts_with(field), "{said}");
+    }
+    let said = refused(&["720p@3M"], RateControl::Quality { crf: 20 });
+    assert!(said.contains("`720p@3000000`") && said.contains("rate_control"), "{said}");
 }
 
 #[test]
 fn a_bit_rate_can_be_aimed_at() {
     let request = JobRequest { constant_bitrate: true, ..request(&["720p@3M"]) };
     let recipe = request.resolve(&film()).expect("a recipe");
-    assert_eq!(videos(&recipe)[0].rate_control.average(), 3_000_000);
+    assert_eq!(videos(&recipe)[0].average(), 3_000_000);
     assert!(matches!(videos(&recipe)[0].rate_control, RateControl::CappedBitrate { .. }));
 }
 

@@ -124,8 +124,10 @@ impl VideoEncoder {
         context.thread_count = if *exact { 1 } else { *threads as c_int };
         set_colour(context, &video.contract.colour);
         let rate = video.rate_control;
-        context.rc_max_rate = rate.bitrate_max() as i64;
-        context.rc_buffer_size = c_int::try_from(rate.buffer_bits()).unwrap_or(c_int::MAX);
+        if let Some(cap) = rate.cap() {
+            context.rc_max_rate = i64::try_from(cap.bitrate_max).unwrap_or(i64::MAX);
+            context.rc_buffer_size = c_int::try_from(cap.buffer_bits).unwrap_or(c_int::MAX);
+        }
         if let RateControl::CappedBitrate { bitrate, .. } = rate {
             context.bit_rate = bitrate as i64;
         }
@@ -158,7 +160,9 @@ impl VideoEncoder {
             ("forced-idr", "1"),
             ("x264-params", x264.as_str()),
         ];
-        if let RateControl::CappedQuality { crf: factor, .. } = rate {
+        if let RateControl::CappedQuality { crf: factor, .. }
+        | RateControl::Quality { crf: factor } = rate
+        {
             crf = factor.to_string();
             options.push(("crf", crf.as_str()));
         }

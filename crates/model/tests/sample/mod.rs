@@ -67,7 +67,7 @@ pub fn encoded((width, height): (u32, u32), bitrate_max: u64, level: u8) -> Vide
         width,
         height,
         deinterlace: false,
-        rate_control: RateControl::CappedQuality { crf: 20, bitrate_max, buffer_ms: 1000 },
+        rate_control: RateControl::CappedQuality { crf: 20, bitrate_max, buffer_bits: bitrate_max },
         preset: "veryfast".to_owned(),
         contract: H264Contract {
             profile: H264Profile::High,

@@ -161,9 +161,12 @@ fn plan(planned: &Result<(Recipe, u32), String>) -> Vec<Row> {
 fn rendition(rendition: &Rendition) -> String {
     let mut parts = Vec::new();
     if let Some(video) = &rendition.video {
-        let most = video.rate_control.bitrate_max() / 1000;
+        let most = match video.rate_control.cap() {
+            Some(cap) => format!(" up to {} kb/s", cap.bitrate_max / 1000),
+            None => String::new(),
+        };
         let fields = if video.deinterlace { ", deinterlaced" } else { "" };
-        parts.push(format!("H.264 {}x{} up to {most} kb/s{fields}", video.width, video.height));
+        parts.push(format!("H.264 {}x{}{most}{fields}", video.width, video.height));
     }
     if let Some(audio) = &rendition.audio {
         let channels = match audio.channels {

@@ -231,6 +231,7 @@ impl Arguments {
             upscale: self.upscale,
             crf: self.crf,
             constant_bitrate: self.constant_bitrate,
+            rate_control: None,
             preset: self.preset,
             audio: (!self.no_audio).then_some(AudioRequest {
                 stream: self.audio_stream,

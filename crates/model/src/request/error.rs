@@ -1,0 +1,94 @@
+//! Why a request cannot be met.
+
+use crate::{JobRequest, Time};
+
+/// Why a request cannot be met. Each says what to ask for instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Not of the form `720p@3M`.
+    #[error("rendition `{0}`: write SIZE or SIZE@BITRATE, such as 720p, 1280x720@3M or source@8M")]
+    Malformed(String),
+    /// No picture has no pixels.
+    #[error("rendition `{0}`: width and height must be from 16 to 8192")]
+    Size(String),
+    /// Out of what an encoder takes.
+    #[error("rendition `{0}`: the bit rate must be from 50k to 200M")]
+    Bitrate(String),
+    /// Larger than the source.
+    #[error(
+        "rendition {width}x{height} is larger than the source ({source_width}x{source_height}): \
+         ask for a smaller one, or allow it with --upscale"
+    )]
+    Larger {
+        /// Columns that would be made.
+        width: u32,
+        /// Rows that would be made.
+        height: u32,
+        /// Columns there are.
+        source_width: u32,
+        /// Rows there are.
+        source_height: u32,
+    },
+    /// Two renditions of the same size and bit rate.
+    #[error("rendition {0} is asked for twice")]
+    Twice(String),
+    /// Neither picture nor sound.
+    #[error("there is nothing to transcode: the source has no picture, and no sound was taken")]
+    Nothing,
+    /// A rendition was asked for but there is no picture.
+    #[error("the source has no picture: leave out --rendition to transcode its sound alone")]
+    NoVideo,
+    /// The stream asked for is no sound track.
+    #[error("stream {stream} is not a sound track; the source has {available}")]
+    NoSuchAudio {
+        /// What was asked for.
+        stream: u32,
+        /// What there is, for a person.
+        available: String,
+    },
+    /// libav has no decoder for the track.
+    #[error(
+        "stream {stream} holds {codec} sound, which cannot be decoded here: choose another with \
+         --audio-stream, or leave sound out with --no-audio"
+    )]
+    Undecodable {
+        /// Which stream.
+        stream: u32,
+        /// libav's name of its codec.
+        codec: String,
+    },
+    /// Segment length out of range.
+    #[error("a segment length of {0} s is not possible: ask for 0.5 to 30 seconds")]
+    SegmentLength(Time),
+    /// Not an x264 preset.
+    #[error("unknown preset `{0}`: one of {list}", list = JobRequest::PRESETS.join(", "))]
+    Preset(String),
+    /// Out of range.
+    #[error("rate factor {0}: --crf takes 0 (best) to 51")]
+    Crf(u8),
+    /// A rendition's bit rate beside a rate control.
+    #[error("rendition `{0}` has a bit rate, and so has rate_control: leave out one of them")]
+    TwoRates(String),
+    /// Out of what x264 takes.
+    #[error("rate_control.{field} of {bits}: ask for 1,000 to 2,000,000,000")]
+    Bits {
+        /// Which field.
+        field: &'static str,
+        /// What was asked for.
+        bits: u64,
+    },
+    /// What is aimed at would never be reached.
+    #[error(
+        "rate_control.bitrate of {bitrate} is above rate_control.bitrate_max of {bitrate_max}: aim \
+         at no more than the cap"
+    )]
+    AboveCap {
+        /// Bits per second to aim at.
+        bitrate: u64,
+        /// Bits per second at most.
+        bitrate_max: u64,
+    },
+    /// Out of range.
+    #[error("audio bit rate {0}: ask for 16k to 1M")]
+    AudioBitrate(u32),
+}

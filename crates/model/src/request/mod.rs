@@ -1,0 +1,233 @@
+//! What a caller asks for, and the recipe that follows once the source is known.
+
+mod error;
+mod rendition;
+mod sound;
+
+use std::ops::RangeInclusive;
+
+use crate::{
+    BitrateCap, BoundaryRule, Colour, FieldOrder, H264Contract, H264Profile, Packaging,
+    RateControl, Recipe, Rendition, SourceFacts, Time, VideoFacts, VideoSettings, h264_level,
+};
+
+pub use error::RequestError;
+pub use rendition::{RenditionRequest, Sizing, parse_bitrate};
+use rendition::{SIDES, fit, suitable_bitrate};
+pub use sound::{AudioRequest, ChannelRequest};
+
+/// A transcode as a person or a media server asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRequest {
+    /// Where segments begin.
+    pub boundaries: BoundaryRule,
+    /// What a segment is a file of.
+    pub packaging: Packaging,
+    /// Same bytes wherever it is made.
+    pub exact: bool,
+    /// Pictures to make; when empty, one of the source's size.
+    pub renditions: Vec<RenditionRequest>,
+    /// Whether pictures may be larger than the source's.
+    pub upscale: bool,
+    /// x264's rate factor.
+    pub crf: u8,
+    /// Aim at the bit rate instead of staying below it at constant quality.
+    pub constant_bitrate: bool,
+    /// How many bits each picture may take, in every detail; `crf`, `constant_bitrate` and what suits
+    /// a size mean nothing then, and renditions may have no bit rates of their own.
+    pub rate_control: Option<RateControl>,
+    /// How hard the encoder tries.
+    pub preset: String,
+    /// Sound to make; `None` for silence.
+    pub audio: Option<AudioRequest>,
+}
+
+impl Default for JobRequest {
+    fn default() -> JobRequest {
+        JobRequest {
+            boundaries: BoundaryRule::Grid { segment: Time::from_secs(2) },
+            packaging: Packaging::MpegTs,
+            exact: false,
+            renditions: Vec::new(),
+            upscale: false,
+            crf: 20,
+            constant_bitrate: false,
+            rate_control: None,
+            preset: "veryfast".to_owned(),
+            audio: Some(AudioRequest::default()),
+        }
+    }
+}
+
+impl JobRequest {
+    /// x264's presets that make sense for streaming.
+    pub const PRESETS: [&str; 9] = [
+        "ultrafast",
+        "superfast",
+        "veryfast",
+        "faster",
+        "fast",
+        "medium",
+        "slow",
+        "slower",
+        "veryslow",
+    ];
+
+    /// How far decoding runs ahead of showing with x264's B-frames and pyramid; encoders with
+    /// fewer keep to it.
+    const REORDER_DEPTH: u8 = 2;
+    /// What x264 writes in its headers for a pyramid of B-frames, however few it refers to: every
+    /// preset but `ultrafast`, which has 1. Those that would take more are held to it.
+    const REFERENCE_FRAMES: u8 = 4;
+
+    /// The recipe this request means for the source described by `facts`.
+    pub fn resolve(&self, facts: &SourceFacts) -> Result<Recipe, RequestError> {
+        let segment = self.boundaries.segment();
+        if segment < Time::new(1, 2) || segment > Time::from_secs(30) {
+            return Err(RequestError::SegmentLength(segment));
+        }
+        if !JobRequest::PRESETS.contains(&self.preset.as_str()) {
+            return Err(RequestError::Preset(self.preset.clone()));
+        }
+        if self.crf > CRF_MAX {
+            return Err(RequestError::Crf(self.crf));
+        }
+        self.rate_control.map_or(Ok(()), check_rate)?;
+        let audio = self.audio.map(|audio| audio.resolve(facts)).transpose()?.flatten();
+        let renditions = match &facts.video {
+            None if !self.renditions.is_empty() => return Err(RequestError::NoVideo),
+            None => Vec::new(),
+            Some(video) => self.ladder(video)?,
+        };
+        let renditions = match (self.packaging, audio) {
+            (_, None) => renditions,
+            (Packaging::MpegTs, Some(audio)) if !renditions.is_empty() => renditions
+                .into_iter()
+                .map(|rendition| Rendition { audio: Some(audio.clone()), ..rendition })
+                .collect(),
+            (_, Some(audio)) => {
+                let alone = Rendition { name: "audio".into(), video: None, audio: Some(audio) };
+                renditions.into_iter().chain([alone]).collect()
+            }
+        };
+        if renditions.is_empty() {
+            return Err(RequestError::Nothing);
+        }
+        Ok(Recipe {
+            boundaries: self.boundaries,
+            packaging: self.packaging,
+            timestamp_offset: Time::from_secs(10),
+            exact: self.exact,
+            renditions,
+        })
+    }
+
+    fn ladder(&self, video: &VideoFacts) -> Result<Vec<Rendition>, RequestError> {
+        let source = [RenditionRequest { sizing: Sizing::Source, bitrate: None }];
+        let asked = if self.renditions.is_empty() { &source[..] } else { &self.renditions };
+        let mut ladder: Vec<Rendition> = Vec::new();
+        for request in asked {
+            request.check(&request.to_string())?;
+            let settings = self.video(request, video)?;
+            if ladder.iter().any(|rung| rung.video.as_ref() == Some(&settings)) {
+                return Err(RequestError::Twice(request.to_string()));
+            }
+            let rows = settings.width.min(settings.height);
+            let mut name = format!("{rows}p");
+            if ladder.iter().any(|rung| rung.name == name) {
+                name = match settings.rate_control.cap() {
+                    Some(cap) => format!("{rows}p-{}k", cap.bitrate_max / 1000),
+                    None => format!("{}x{}", settings.width, settings.height),
+                };
+            }
+            if ladder.iter().any(|rung| rung.name == name) {
+                return Err(RequestError::Twice(name));
+            }
+            ladder.push(Rendition { name, video: Some(settings), audio: None });
+        }
+        Ok(ladder)
+    }
+
+    fn video(
+        &self,
+        request: &RenditionRequest,
+        facts: &VideoFacts,
+    ) -> Result<VideoSettings, RequestError> {
+        let source = facts.display_size();
+        let (width, height) = fit(source, request.sizing);
+        if !SIDES.contains(&width) || !SIDES.contains(&height) {
+            return Err(RequestError::Size(request.to_string()));
+        }
+        let grown = width > source.0.max(16) + 1 || height > source.1.max(16) + 1;
+        if grown && !self.upscale {
+            let (source_width, source_height) = source;
+            return Err(RequestError::Larger { width, height, source_width, source_height });
+        }
+        let suitable = suitable_bitrate(width, height);
+        let bitrate_max = request.bitrate.unwrap_or(suitable);
+        let rate_control = match self.rate_control {
+            Some(_) if request.bitrate.is_some() => {
+                return Err(RequestError::TwoRates(request.to_string()));
+            }
+            Some(rate_control) => rate_control,
+            None => {
+                // A second of it, which fills a buffer as fast as players can be told.
+                let buffer_bits = bitrate_max;
+                if self.constant_bitrate {
+                    RateControl::CappedBitrate { bitrate: bitrate_max, bitrate_max, buffer_bits }
+                } else {
+                    RateControl::CappedQuality { crf: self.crf, bitrate_max, buffer_bits }
+                }
+            }
+        };
+        let bitrate_max = rate_control.cap().map_or(suitable, |cap| cap.bitrate_max);
+        let reference_frames = JobRequest::REFERENCE_FRAMES;
+        let frame_rate = facts.frame_rate_max;
+        Ok(VideoSettings {
+            width,
+            height,
+            deinterlace: facts.field_order != FieldOrder::Progressive,
+            rate_control,
+            preset: self.preset.clone(),
+            contract: H264Contract {
+                profile: H264Profile::High,
+                level: h264_level((width, height), frame_rate, reference_frames, bitrate_max),
+                reference_frames,
+                reorder_depth: JobRequest::REORDER_DEPTH,
+                // Scaling to 8-bit 4:2:0 makes every range the limited one.
+                colour: Colour { full_range: false, ..facts.colour.clone() },
+            },
+        })
+    }
+}
+
+/// x264's largest rate factor for 8 bits.
+const CRF_MAX: u8 = 51;
+/// Bits per second, or in a buffer: x264 counts in thousands, and in 31 bits.
+const BITS: RangeInclusive<u64> = 1_000..=2_000_000_000;
+
+/// Whether an encoder takes it.
+fn check_rate(rate: RateControl) -> Result<(), RequestError> {
+    let (RateControl::CappedQuality { crf, .. } | RateControl::Quality { crf }) = rate else {
+        return check_bits(rate);
+    };
+    if crf > CRF_MAX { Err(RequestError::Crf(crf)) } else { check_bits(rate) }
+}
+
+fn check_bits(rate: RateControl) -> Result<(), RequestError> {
+    let within = |field: &'static str, bits: u64| match BITS.contains(&bits) {
+        true => Ok(()),
+        false => Err(RequestError::Bits { field, bits }),
+    };
+    if let Some(BitrateCap { bitrate_max, buffer_bits }) = rate.cap() {
+        within("bitrate_max", bitrate_max)?;
+        within("buffer_bits", buffer_bits)?;
+    }
+    let RateControl::CappedBitrate { bitrate, bitrate_max, .. } = rate else { return Ok(()) };
+    within("bitrate", bitrate)?;
+    // x264 would aim at the cap, and only warn.
+    if bitrate > bitrate_max {
+        return Err(RequestError::AboveCap { bitrate, bitrate_max });
+    }
+    Ok(())
+}
