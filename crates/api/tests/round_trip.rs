@@ -148,7 +148,9 @@ fn a_request_arrives_as_it_was() {
             boundaries: BoundaryRule::KeyframesCumulative { segment },
             packaging: Packaging::Fmp4,
             exact: true,
-            renditions: ["720p@3M", "640x360", "source"].map(|r| r.parse().expect(r)).to_vec(),
+            renditions: ["720p@3M", "640x360", "source", "=720x576:64/45"]
+                .map(|r| r.parse().expect(r))
+                .to_vec(),
             upscale: true,
             crf: 0,
             constant_bitrate: true,

@@ -158,6 +158,7 @@ mod tests {
         VideoSettings {
             width,
             height,
+            sample_aspect: Time::from_secs(1),
             deinterlace: false,
             rate_control: RateControl::CappedQuality {
                 crf: 20,

@@ -96,9 +96,18 @@ impl Encoder {
     }
 
     fn video(&mut self, video: &VideoSettings) {
-        let VideoSettings { width, height, deinterlace, rate_control, preset, contract } = video;
+        let VideoSettings {
+            width,
+            height,
+            sample_aspect,
+            deinterlace,
+            rate_control,
+            preset,
+            contract,
+        } = video;
         self.number(u64::from(*width));
         self.number(u64::from(*height));
+        self.time(*sample_aspect);
         self.number(u64::from(*deinterlace));
         match rate_control {
             RateControl::CappedQuality { crf, bitrate_max, buffer_bits } => {

@@ -79,10 +79,12 @@ pub struct Rendition {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VideoSettings {
-    /// Columns of square pixels, upright; even.
+    /// Columns, upright; even.
     pub width: u32,
-    /// Rows of square pixels, upright; even.
+    /// Rows, upright; even.
     pub height: u32,
+    /// Width of a pixel over its height.
+    pub sample_aspect: Time,
     /// Make one progressive frame from each pair of fields.
     pub deinterlace: bool,
     /// How many bits it may take.

@@ -55,6 +55,7 @@ fn other_recipe() -> Recipe {
     recipe.renditions[0].audio = None;
     recipe.renditions[1].video = None;
     let video = recipe.renditions[0].video.as_mut().expect("a picture");
+    video.sample_aspect = Time::new(64, 45);
     video.rate_control = RateControl::CappedBitrate {
         bitrate: 5_000_000,
         bitrate_max: 6_000_000,
@@ -86,9 +87,9 @@ fn golden_ids() {
     assert_eq!(
         ids.map(|id| id.to_string()),
         [
-            "735fc16784f47059508c02fc58786573a561c952f35b967a73d7b95b266d1133",
-            "237e0d5dd1e34006468eecf5b63ed03020ddb2888ed599a9dfa7535496297efb",
-            "782ad111af5522dfca4b283a9b759c9532c8fecee2794875e34bd7a251d6ea7f",
+            "c034df83763100e7491f11a11e3c6965ba90277671ac49696a878c6a8ea90339",
+            "b34f4b708ea3a4e749a4e4532c5e09b6359a57ce099466cbea2450460e77af8e",
+            "cffe55bf246682b7dc1f5fe493d70f81decb56c852ce3c1ed456e59e699986a7",
         ]
     );
 }

@@ -31,6 +31,10 @@ fn with_pixels(mut facts: SourceFacts, sample_aspect: Time, quarter_turns: u8) -
     facts
 }
 
+fn exactly(width: u32, height: u32, sample_aspect: Time) -> Sizing {
+    Sizing::Exactly { width, height, sample_aspect }
+}
+
 fn videos(recipe: &Recipe) -> Vec<&VideoSettings> {
     recipe.renditions.iter().filter_map(|rendition| rendition.video.as_ref()).collect()
 }
@@ -61,6 +65,9 @@ fn renditions_are_read_as_people_write_them() {
         ("16x8192@800000", asked(Sizing::Within(16, 8192), Some(800_000))),
         ("source@8M", asked(Sizing::Source, Some(8_000_000))),
         ("source", asked(Sizing::Source, None)),
+        ("=720x576", asked(exactly(720, 576, Time::from_secs(1)), None)),
+        ("=720x576:64/45@3M", asked(exactly(720, 576, Time::new(64, 45)), Some(3_000_000))),
+        ("=16x8192:0.5", asked(exactly(16, 8192, Time::HALF), None)),
     ] {
         assert_eq!(text.parse::<RenditionRequest>(), expected, "{text}");
     }
@@ -93,6 +100,13 @@ fn a_malformed_rendition_is_shown_how_to_be_written() {
         "٧٢٠p",
         "720p@3Ｍ",
         "Source",
+        "=",
+        "=720p",
+        "=720x",
+        "=720x576:",
+        "=720x576:4:3",
+        "=720x576:1/0",
+        "=source",
     ] {
         let refused = text.parse::<RenditionRequest>();
         assert_eq!(refused, Err(RequestError::Malformed(text.to_owned())), "{text}");
@@ -108,6 +122,25 @@ fn a_size_or_bit_rate_that_no_encoder_takes_is_refused() {
     for text in ["720p@0", "720p@0.1k", "720p@49999", "720p@201M", "720p@9999999999999"] {
         let refused = text.parse::<RenditionRequest>();
         assert_eq!(refused, Err(RequestError::Bitrate(text.to_owned())), "{text}");
+    }
+}
+
+#[test]
+fn an_exact_size_is_kept_whatever_the_source_is_like() {
+    for facts in [film(), picture(64, 48), with_pixels(picture(1080, 1920), Time::new(4, 3), 1)] {
+        let recipe = request(&["=426x238:1904/1917"]).resolve(&facts).expect("a recipe");
+        let video = videos(&recipe)[0];
+        let made = (video.width, video.height, video.sample_aspect);
+        assert_eq!(made, (426, 238, Time::new(1904, 1917)));
+        assert_eq!(names(&recipe), ["238p"]);
+    }
+    for text in ["=15x16", "=17x16", "=16x8194", "=0x0"] {
+        let refused = text.parse::<RenditionRequest>();
+        assert_eq!(refused, Err(RequestError::ExactSize(text.to_owned())), "{text}");
+    }
+    for text in ["=16x16:0", "=16x16:-1", "=16x16:1/101", "=16x16:100.1"] {
+        let refused = text.parse::<RenditionRequest>();
+        assert_eq!(refused, Err(RequestError::Shape(text.to_owned())), "{text}");
     }
 }
 
@@ -504,7 +537,9 @@ proptest! {
                 let (columns, rows) = match sizing {
                     Sizing::Source => (u32::MAX, u32::MAX),
                     Sizing::Rows(rows) => (rows * 2, rows * 2),
-                    Sizing::Within(columns, rows) => (columns, rows),
+                    Sizing::Within(width, height) | Sizing::Exactly { width, height, .. } => {
+                        (width, height)
+                    }
                 };
                 prop_assert!(video.width <= columns && video.height <= rows);
             }
@@ -535,7 +570,8 @@ proptest! {
     fn what_a_rendition_is_written_as_is_read_back(
         rows in 16u32..8193, bitrate in prop::option::of(50_000u64..200_000_000),
     ) {
-        for sizing in [Sizing::Source, Sizing::Rows(rows), Sizing::Within(rows, 720)] {
+        let exact = exactly(rows & !1, 720, Time::new(i64::from(rows), 720));
+        for sizing in [Sizing::Source, Sizing::Rows(rows), Sizing::Within(rows, 720), exact] {
             let request = RenditionRequest { sizing, bitrate };
             prop_assert_eq!(request.to_string().parse(), Ok(request));
         }

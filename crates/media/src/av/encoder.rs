@@ -117,7 +117,7 @@ impl VideoEncoder {
         context.width = video.width as c_int;
         context.height = video.height as c_int;
         context.pix_fmt = ffi::AVPixelFormat::AV_PIX_FMT_YUV420P;
-        context.sample_aspect_ratio = ffi::AVRational { num: 1, den: 1 };
+        context.sample_aspect_ratio = rational(video.sample_aspect);
         context.time_base = rational(slots_per_second.recip().unwrap_or(Time::new(1, 240)));
         context.framerate = rational(*frame_rate);
         context.flags |= ffi::AV_CODEC_FLAG_GLOBAL_HEADER as c_int;

@@ -1,6 +1,7 @@
 //! What is asked for in every detail is what comes out, judged beside the ffmpeg command that is
 //! asked for the same.
 
+mod picture;
 mod rate;
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,11 +6,20 @@ use crate::{JobRequest, Time};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// Not of the form `720p@3M`.
-    #[error("rendition `{0}`: write SIZE or SIZE@BITRATE, such as 720p, 1280x720@3M or source@8M")]
+    #[error(
+        "rendition `{0}`: write SIZE or SIZE@BITRATE, such as 720p, 1280x720@3M, source@8M or \
+             =720x576:64/45 (exactly so large, with pixels of that shape)"
+    )]
     Malformed(String),
     /// No picture has no pixels.
     #[error("rendition `{0}`: width and height must be from 16 to 8192")]
     Size(String),
+    /// No encoder of 4:2:0 has odd sides.
+    #[error("rendition `{0}`: an exact width and height must be even, from 16 to 8192")]
+    ExactSize(String),
+    /// No shape of a pixel.
+    #[error("rendition `{0}`: a pixel's width over its height must be from 1/100 to 100")]
+    Shape(String),
     /// Out of what an encoder takes.
     #[error("rendition `{0}`: the bit rate must be from 50k to 200M")]
     Bitrate(String),

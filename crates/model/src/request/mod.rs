@@ -159,7 +159,11 @@ impl JobRequest {
             return Err(RequestError::Size(request.to_string()));
         }
         let grown = width > source.0.max(16) + 1 || height > source.1.max(16) + 1;
-        if grown && !self.upscale {
+        let (exact, sample_aspect) = match request.sizing {
+            Sizing::Exactly { sample_aspect, .. } => (true, sample_aspect),
+            _ => (false, Time::from_secs(1)),
+        };
+        if grown && !exact && !self.upscale {
             let (source_width, source_height) = source;
             return Err(RequestError::Larger { width, height, source_width, source_height });
         }
@@ -186,6 +190,7 @@ impl JobRequest {
         Ok(VideoSettings {
             width,
             height,
+            sample_aspect,
             deinterlace: facts.field_order != FieldOrder::Progressive,
             rate_control,
             preset: self.preset.clone(),

@@ -16,7 +16,7 @@ pub struct RenditionRequest {
     pub bitrate: Option<u64>,
 }
 
-/// How large a picture is asked for. Its shape is always the source's.
+/// How large a picture is asked for. Its shape is the source's, unless it is said exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sizing {
     /// As large as the source.
@@ -25,12 +25,21 @@ pub enum Sizing {
     Rows(u32),
     /// As large as fits into so many columns and rows.
     Within(u32, u32),
+    /// Exactly so many columns and rows, whatever the source's shape, and larger than it if need be.
+    Exactly {
+        /// Columns; even.
+        width: u32,
+        /// Rows; even.
+        height: u32,
+        /// Width of a pixel over its height.
+        sample_aspect: Time,
+    },
 }
 
 impl FromStr for RenditionRequest {
     type Err = RequestError;
 
-    /// Reads `720p`, `720p@3M`, `1280x720@3000k`, `source@8M`.
+    /// Reads `720p`, `720p@3M`, `1280x720@3000k`, `source@8M`, `=720x576:64/45`.
     fn from_str(text: &str) -> Result<RenditionRequest, RequestError> {
         let malformed = || RequestError::Malformed(text.to_owned());
         let digits = |part: &str| -> Result<u32, RequestError> {
@@ -47,6 +56,13 @@ impl FromStr for RenditionRequest {
             Sizing::Source
         } else if let Some(rows) = size.strip_suffix('p') {
             Sizing::Rows(digits(rows)?)
+        } else if let Some(exact) = size.strip_prefix('=') {
+            let (size, sample_aspect) = match exact.split_once(':') {
+                Some((size, shape)) => (size, shape.parse().map_err(|_| malformed())?),
+                None => (exact, Time::from_secs(1)),
+            };
+            let (width, height) = size.split_once('x').ok_or_else(malformed)?;
+            Sizing::Exactly { width: digits(width)?, height: digits(height)?, sample_aspect }
         } else {
             let (width, height) = size.split_once('x').ok_or_else(malformed)?;
             Sizing::Within(digits(width)?, digits(height)?)
@@ -72,6 +88,17 @@ impl RenditionRequest {
             Sizing::Source => true,
             Sizing::Rows(rows) => side_ok(rows),
             Sizing::Within(width, height) => side_ok(width) && side_ok(height),
+            Sizing::Exactly { width, height, sample_aspect } => {
+                let even = |side: u32| side_ok(side) && side.is_multiple_of(2);
+                // Wider or narrower ones come from no real film.
+                if !(Time::new(1, 100)..=Time::from_secs(100)).contains(&sample_aspect) {
+                    return Err(RequestError::Shape(text.to_owned()));
+                }
+                if !even(width) || !even(height) {
+                    return Err(RequestError::ExactSize(text.to_owned()));
+                }
+                true
+            }
         };
         if !sane {
             return Err(RequestError::Size(text.to_owned()));
@@ -92,6 +119,12 @@ impl fmt::Display for RenditionRequest {
             Sizing::Source => f.write_str("source")?,
             Sizing::Rows(rows) => write!(f, "{rows}p")?,
             Sizing::Within(width, height) => write!(f, "{width}x{height}")?,
+            Sizing::Exactly { width, height, sample_aspect } => {
+                write!(f, "={width}x{height}")?;
+                if sample_aspect != Time::from_secs(1) {
+                    write!(f, ":{sample_aspect}")?;
+                }
+            }
         }
         match self.bitrate {
             Some(bits) => write!(f, "@{bits}"),
@@ -117,6 +150,7 @@ pub(super) fn fit((width, height): (u32, u32), sizing: Sizing) -> (u32, u32) {
     let (box_width, box_height) = match sizing {
         Sizing::Source => (width, height),
         Sizing::Within(columns, rows) => (columns, rows),
+        Sizing::Exactly { width, height, .. } => return (width, height),
         Sizing::Rows(rows) => {
             let columns = (rows * 16).div_ceil(9);
             if height > width { (rows, columns) } else { (columns, rows) }

@@ -66,6 +66,7 @@ pub fn encoded((width, height): (u32, u32), bitrate_max: u64, level: u8) -> Vide
     VideoSettings {
         width,
         height,
+        sample_aspect: Time::from_secs(1),
         deinterlace: false,
         rate_control: RateControl::CappedQuality { crf: 20, bitrate_max, buffer_bits: bitrate_max },
         preset: "veryfast".to_owned(),
