@@ -1,8 +1,8 @@
 //! What is asked for.
 
 use segue_model::{
-    AudioRequest, BoundaryRule, ChannelRequest, Hash, JobId, JobRequest, Packaging, RateControl,
-    RenditionRequest, Time,
+    AudioRequest, BoundaryRule, ChannelRequest, Gain, Hash, JobId, JobRequest, Packaging,
+    RateControl, RenditionRequest, Time,
 };
 
 use crate::invalid::{Invalid, fits};
@@ -33,11 +33,7 @@ impl TryFrom<v1::Request> for JobRequest {
             renditions.push(parsed.map_err(|error| Invalid::new(&field, error.to_string()))?);
         }
         let audio = wire.audio.unwrap_or_default();
-        let channels = match audio.source_channels {
-            true => ChannelRequest::Source,
-            false => ChannelRequest::Stereo,
-        };
-        let sound = AudioRequest { stream: audio.stream, bitrate: audio.bitrate, channels };
+        let sound = sound(&audio)?;
         Ok(JobRequest {
             boundaries,
             packaging,
@@ -51,6 +47,27 @@ impl TryFrom<v1::Request> for JobRequest {
             audio: (!audio.none).then_some(sound),
         })
     }
+}
+
+fn sound(wire: &v1::Audio) -> Result<AudioRequest, Invalid> {
+    let v1::Audio { none: _, stream, bitrate, source_channels, channels, sample_rate, gain } = wire;
+    let channels = match (source_channels, channels) {
+        (false, None) => ChannelRequest::Stereo,
+        (true, None) => ChannelRequest::Source,
+        (false, Some(channels)) => ChannelRequest::Exactly(*channels),
+        (true, Some(_)) => {
+            let reason = "a number is given, and source_channels: leave out one of them";
+            return Err(Invalid::new("audio.channels", reason));
+        }
+    };
+    let wrong = |_| Invalid::new("audio.gain", format!("'{gain}' is no gain, such as 2 or -3dB"));
+    let gain = match gain.strip_suffix("dB") {
+        Some(decibels) => Gain::Decibels(decibels.parse().map_err(wrong)?),
+        None if gain.is_empty() => Gain::NONE,
+        None => Gain::Factor(gain.parse().map_err(wrong)?),
+    };
+    let (stream, bitrate, sample_rate) = (*stream, *bitrate, *sample_rate);
+    Ok(AudioRequest { stream, bitrate, channels, sample_rate, gain })
 }
 
 impl TryFrom<v1::RateControl> for RateControl {
@@ -118,6 +135,7 @@ fn boundaries(wire: &v1::Request, usual: Time) -> Result<BoundaryRule, Invalid> 
         Ok(v1::Boundaries::Unspecified | v1::Boundaries::Grid) => {
             Ok(BoundaryRule::Grid { segment })
         }
+        Ok(v1::Boundaries::Multiples) => Ok(BoundaryRule::Multiples { segment }),
         Ok(v1::Boundaries::KeyframesGreedy) => Ok(BoundaryRule::KeyframesGreedy { segment }),
         Ok(v1::Boundaries::KeyframesCumulative) => {
             Ok(BoundaryRule::KeyframesCumulative { segment })
@@ -134,6 +152,7 @@ impl From<&JobRequest> for v1::Request {
     fn from(request: &JobRequest) -> v1::Request {
         let boundaries = match request.boundaries {
             BoundaryRule::Grid { .. } => v1::Boundaries::Grid,
+            BoundaryRule::Multiples { .. } => v1::Boundaries::Multiples,
             BoundaryRule::KeyframesGreedy { .. } => v1::Boundaries::KeyframesGreedy,
             BoundaryRule::KeyframesCumulative { .. } => v1::Boundaries::KeyframesCumulative,
         };
@@ -143,11 +162,21 @@ impl From<&JobRequest> for v1::Request {
         };
         let audio = match request.audio {
             None => v1::Audio { none: true, ..v1::Audio::default() },
-            Some(AudioRequest { stream, bitrate, channels }) => v1::Audio {
+            Some(AudioRequest { stream, bitrate, channels, sample_rate, gain }) => v1::Audio {
                 none: false,
                 stream,
                 bitrate,
                 source_channels: channels == ChannelRequest::Source,
+                channels: match channels {
+                    ChannelRequest::Exactly(channels) => Some(channels),
+                    ChannelRequest::Stereo | ChannelRequest::Source => None,
+                },
+                sample_rate,
+                gain: match gain {
+                    Gain::NONE => String::new(),
+                    Gain::Factor(factor) => factor.to_string(),
+                    Gain::Decibels(decibels) => format!("{decibels}dB"),
+                },
             },
         };
         v1::Request {

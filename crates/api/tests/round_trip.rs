@@ -8,8 +8,8 @@ use segue_model::pool::{
     Resources, Screened, Screening, SpanEnd, SpanStatus, Status, Term, WorkerId,
 };
 use segue_model::{
-    AudioRequest, BoundaryRule, ChannelRequest, FailureClass, Hash, JobId, JobRequest, Packaging,
-    RateControl, SegmentId, Span, SpanFailure, Time,
+    AudioRequest, BoundaryRule, ChannelRequest, FailureClass, Gain, Hash, JobId, JobRequest,
+    Packaging, RateControl, SegmentId, Span, SpanFailure, Time,
 };
 
 /// Sent as bytes, as it would be.
@@ -164,10 +164,25 @@ fn a_request_arrives_as_it_was() {
                 stream: Some(0),
                 bitrate: Some(96_000),
                 channels: ChannelRequest::Source,
+                sample_rate: None,
+                gain: Gain::Decibels(Time::new(-7, 2)),
             }),
             ..JobRequest::default()
         },
     ] {
+        let wire = sent(&v1::Request::from(&request));
+        assert_eq!(JobRequest::try_from(wire), Ok(request));
+    }
+}
+
+#[test]
+fn every_sound_arrives_as_it_was() {
+    let channels = [ChannelRequest::Stereo, ChannelRequest::Source, ChannelRequest::Exactly(6)];
+    let gains = [Gain::NONE, Gain::Factor(Time::new(1, 3)), Gain::Decibels(Time::from_secs(1))];
+    for (channels, gain) in channels.into_iter().zip(gains) {
+        let (stream, bitrate, sample_rate) = (Some(1), Some(62_656), Some(22_050));
+        let audio = Some(AudioRequest { stream, bitrate, channels, sample_rate, gain });
+        let request = JobRequest { audio, ..JobRequest::default() };
         let wire = sent(&v1::Request::from(&request));
         assert_eq!(JobRequest::try_from(wire), Ok(request));
     }
@@ -181,7 +196,9 @@ fn every_rate_control_arrives_as_it_was() {
         RateControl::CappedBitrate { bitrate, bitrate_max, buffer_bits },
         RateControl::Quality { crf: 0 },
     ] {
-        let request = JobRequest { rate_control: Some(rate_control), ..JobRequest::default() };
+        let boundaries = BoundaryRule::Multiples { segment: Time::from_secs(3) };
+        let rate_control = Some(rate_control);
+        let request = JobRequest { boundaries, rate_control, ..JobRequest::default() };
         let wire = sent(&v1::Request::from(&request));
         assert_eq!(JobRequest::try_from(wire), Ok(request));
     }
@@ -210,6 +227,14 @@ fn what_cannot_be_meant_names_its_field() {
         let said = request(v1::Request { rate_control: Some(rate), ..usual() });
         assert!(said.starts_with("rate_control: "), "{said}");
     }
+    for gain in ["loud", "2 dB", "dB", "1e3"] {
+        let audio = Some(v1::Audio { gain: gain.to_owned(), ..v1::Audio::default() });
+        let said = request(v1::Request { audio, ..usual() });
+        assert!(said.starts_with("audio.gain: "), "{said}");
+    }
+    let both = v1::Audio { source_channels: true, channels: Some(2), ..v1::Audio::default() };
+    let said = request(v1::Request { audio: Some(both), ..usual() });
+    assert!(said.starts_with("audio.channels: "), "{said}");
     assert!(request(v1::Request { packaging: 9, ..usual() }).starts_with("packaging: 9"));
 
     let order = v1::Order {

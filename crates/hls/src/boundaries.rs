@@ -49,11 +49,22 @@ pub enum BoundaryError {
 
 /// Cuts a film of `duration` by `rule`, from 0 to exactly `duration`.
 ///
-/// `keyframes` rise, on the job's axis; the grid takes no notice of them. Those before 0, at or
-/// after the end, or not after the previous boundary are passed over.
+/// `keyframes` rise, on the job's axis; rules that count seconds take no notice of them. Those before
+/// 0, at or after the end, or not after the previous boundary are passed over.
 pub fn timeline(
     rule: BoundaryRule,
     duration: Time,
+    keyframes: &[Time],
+) -> Result<Timeline, BoundaryError> {
+    timeline_to(rule, duration, duration, keyframes)
+}
+
+/// As [`timeline`], for a film whose last picture (or packet of sound, where there is none) comes at
+/// `last`: [`BoundaryRule::Multiples`] does not cut after that.
+pub(crate) fn timeline_to(
+    rule: BoundaryRule,
+    duration: Time,
+    last: Time,
     keyframes: &[Time],
 ) -> Result<Timeline, BoundaryError> {
     if !duration.is_positive() {
@@ -63,11 +74,13 @@ pub fn timeline(
     if !segment.is_positive() {
         return Err(BoundaryError::Segment(segment));
     }
-    if keyframes.is_empty() && !matches!(rule, BoundaryRule::Grid { .. }) {
+    let counts_seconds = matches!(rule, BoundaryRule::Grid { .. } | BoundaryRule::Multiples { .. });
+    if keyframes.is_empty() && !counts_seconds {
         return Err(BoundaryError::NoKeyframes);
     }
     let boundaries = match rule {
         BoundaryRule::Grid { segment } => grid(segment, duration)?,
+        BoundaryRule::Multiples { segment } => multiples(segment, duration, last)?,
         BoundaryRule::KeyframesGreedy { segment } => {
             at_keyframes(duration, keyframes, |_, previous| previous + segment)
         }
@@ -94,6 +107,17 @@ fn grid(segment: Time, duration: Time) -> Result<Vec<Time>, BoundaryError> {
     let runt = tail * 4 < segment && whole > 0;
     let starts = if runt { whole } else { whole + 1 };
     Ok((0..starts).map(|n| segment * n).chain([duration]).collect())
+}
+
+/// Every `segment` seconds, as long as something comes then: ffmpeg's muxer cuts at a picture, so that
+/// what is left behind the last one goes with the segment before.
+fn multiples(segment: Time, duration: Time, last: Time) -> Result<Vec<Time>, BoundaryError> {
+    let whole = (last.min(duration) / segment).floor().max(0);
+    if whole >= Timeline::SEGMENTS_MAX as i64 {
+        return Err(BoundaryError::TooMany { duration, segment });
+    }
+    let starts = (0..=whole).map(|n| segment * n).filter(|start| *start < duration);
+    Ok(starts.chain([duration]).collect())
 }
 
 /// At the first keyframe not before each target, which follows from the number of cuts made so

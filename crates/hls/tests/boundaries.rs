@@ -1,8 +1,11 @@
 //! The boundary rules: tables of known films, and properties of all films.
 
+#[path = "../../model/tests/sample/mod.rs"]
+mod film;
+
 use proptest::prelude::*;
 use segue_hls::{BoundaryError, timeline};
-use segue_model::{BoundaryRule, Time, Timeline};
+use segue_model::{BoundaryRule, FrameClock, FrameRate, JobRequest, Time, Timeline};
 
 fn secs(text: &str) -> Time {
     text.parse().expect("a time")
@@ -41,6 +44,38 @@ fn a_grid_ends_with_the_film() {
 fn a_runt_of_less_than_a_quarter_goes_with_the_segment_before() {
     assert_eq!(cut(grid("2"), "6.499", &[]), ["2", "2", "2499/1000"]);
     assert_eq!(cut(grid("2"), "6.5", &[]), ["2", "2", "2", "1/2"]);
+}
+
+#[test]
+fn multiples_leave_a_short_last_segment_as_it_is() {
+    let multiples = |segment| BoundaryRule::Multiples { segment: secs(segment) };
+    assert_eq!(cut(multiples("2"), "6.04", &[]), ["2", "2", "2", "1/25"]);
+    assert_eq!(cut(multiples("2"), "6", &[]), ["2", "2", "2"]);
+    assert_eq!(cut(multiples("2"), "1", &[]), ["1"]);
+}
+
+#[test]
+fn multiples_end_with_the_last_picture() {
+    let lengths = |rate: Time, frames: i64, duration: &str| {
+        let mut facts = film::film();
+        let video = facts.video.as_mut().expect("a picture");
+        (video.frame_rate, video.clock) =
+            (FrameRate::Constant(rate), FrameClock { start: Time::ZERO, rate });
+        video.end = Time::from_secs(frames) / rate;
+        facts.duration = secs(duration);
+        let boundaries = BoundaryRule::Multiples { segment: secs("3") };
+        let request = JobRequest { boundaries, ..JobRequest::default() };
+        let timeline = segue_hls::timeline_of(&request, &facts).expect("a timeline");
+        let lengths = (0..timeline.segments()).map(|index| timeline.duration_of(index).to_string());
+        lengths.collect::<Vec<_>>()
+    };
+    // The 289th frame would come at 12.012 s, when the film ends: nothing is shown after 12 s.
+    let ntsc = Time::new(24_000, 1_001);
+    assert_eq!(lengths(ntsc, 288, "12.012"), ["3", "3", "3", "753/250"]);
+    assert_eq!(lengths(ntsc, 289, "12.053"), ["3", "3", "3", "3", "53/1000"]);
+    assert_eq!(lengths(Time::from_secs(25), 151, "6.04"), ["3", "3", "1/25"]);
+    // Sound that goes on is in the last picture's segment.
+    assert_eq!(lengths(Time::from_secs(25), 150, "20"), ["3", "17"]);
 }
 
 #[test]

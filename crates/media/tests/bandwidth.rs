@@ -43,7 +43,8 @@ fn gated(channel: u32) -> String {
 }
 
 fn request(packaging: Packaging, segment: &str, bitrate: Option<u32>) -> JobRequest {
-    let audio = AudioRequest { bitrate, channels: ChannelRequest::Source, stream: None };
+    let audio =
+        AudioRequest { bitrate, channels: ChannelRequest::Source, ..AudioRequest::default() };
     JobRequest {
         boundaries: BoundaryRule::Grid { segment: segment.parse().expect("a time") },
         audio: Some(audio),

@@ -6,7 +6,7 @@
 //! until it is written here; any change of the bytes must raise [`VERSION`].
 
 use crate::{
-    AudioCodec, AudioSettings, BoundaryRule, Colour, Fingerprint, H264Contract, H264Profile,
+    AudioCodec, AudioSettings, BoundaryRule, Colour, Fingerprint, Gain, H264Contract, H264Profile,
     Packaging, RateControl, Recipe, Rendition, Revision, Source, Time, VideoSettings,
 };
 
@@ -78,6 +78,7 @@ impl Encoder {
             BoundaryRule::Grid { segment } => (0, segment),
             BoundaryRule::KeyframesGreedy { segment } => (1, segment),
             BoundaryRule::KeyframesCumulative { segment } => (2, segment),
+            BoundaryRule::Multiples { segment } => (3, segment),
         };
         self.number(rule);
         self.time(*segment);
@@ -144,7 +145,7 @@ impl Encoder {
     }
 
     fn audio(&mut self, audio: &AudioSettings) {
-        let AudioSettings { stream, codec, bitrate, sample_rate, channels } = audio;
+        let AudioSettings { stream, codec, bitrate, sample_rate, channels, gain } = audio;
         self.number(u64::from(*stream));
         self.number(match codec {
             AudioCodec::Aac => 0,
@@ -152,5 +153,11 @@ impl Encoder {
         self.number(u64::from(*bitrate));
         self.number(u64::from(*sample_rate));
         self.number(u64::from(*channels));
+        let (unit, amount) = match gain {
+            Gain::Factor(factor) => (0, factor),
+            Gain::Decibels(decibels) => (1, decibels),
+        };
+        self.number(unit);
+        self.time(*amount);
     }
 }

@@ -29,8 +29,8 @@ pub use facts::{
 pub use failure::{FailureClass, SpanFailure};
 pub use job::{Job, JobId};
 pub use recipe::{
-    AudioCodec, AudioSettings, BitrateCap, BoundaryRule, Packaging, RateControl, Recipe, Rendition,
-    VideoSettings,
+    AudioCodec, AudioSettings, BitrateCap, BoundaryRule, Gain, Packaging, RateControl, Recipe,
+    Rendition, VideoSettings,
 };
 pub use request::{
     AudioRequest, ChannelRequest, JobRequest, RenditionRequest, RequestError, Sizing, parse_bitrate,

@@ -30,6 +30,12 @@ pub enum BoundaryRule {
         /// Seconds from one boundary to the next.
         segment: Time,
     },
+    /// Every so many seconds to the last picture, for encoded video: as [`BoundaryRule::Grid`], but
+    /// the last segment is as short as it comes, as ffmpeg's hls muxer makes it.
+    Multiples {
+        /// Seconds from one boundary to the next.
+        segment: Time,
+    },
     /// At the first keyframe at least so long after the previous boundary.
     KeyframesGreedy {
         /// The least length of a segment.
@@ -47,6 +53,7 @@ impl BoundaryRule {
     pub fn segment(self) -> Time {
         match self {
             BoundaryRule::Grid { segment }
+            | BoundaryRule::Multiples { segment }
             | BoundaryRule::KeyframesGreedy { segment }
             | BoundaryRule::KeyframesCumulative { segment } => segment,
         }
@@ -200,6 +207,31 @@ pub struct AudioSettings {
     pub sample_rate: u32,
     /// 1, 2 or 6 (5.1).
     pub channels: u32,
+    /// How much louder it is made.
+    pub gain: Gain,
+}
+
+/// How much louder sound is made; what is too loud then is cut off by whoever plays it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gain {
+    /// Samples become so many times as large; 1 leaves them as they are.
+    Factor(Time),
+    /// In decibels; 6 is about twice as large.
+    Decibels(Time),
+}
+
+impl Gain {
+    /// As it is.
+    pub const NONE: Gain = Gain::Factor(Time::from_secs(1));
+
+    /// Samples become so many times as large.
+    pub fn factor(self) -> f64 {
+        match self {
+            Gain::Factor(factor) => factor.as_secs_f64(),
+            Gain::Decibels(decibels) => 10_f64.powf(decibels.as_secs_f64() / 20.0),
+        }
+    }
 }
 
 /// What sound is encoded into.
@@ -215,6 +247,27 @@ impl AudioCodec {
     pub fn frame_size(self) -> u32 {
         match self {
             AudioCodec::Aac => 1024,
+        }
+    }
+
+    /// Samples per second that it can be made at.
+    pub fn sample_rates(self) -> &'static [u32] {
+        match self {
+            // ISO/IEC 14496-3, table 1.18.
+            AudioCodec::Aac => &[
+                96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000,
+                11_025, 8_000, 7_350,
+            ],
+        }
+    }
+
+    /// Bits per second that it can take at most.
+    pub fn bitrate_max(self, sample_rate: u32, channels: u32) -> u64 {
+        match self {
+            // A decoder's buffer: 6144 bits a packet for each channel (ISO/IEC 14496-3, 4.5.3).
+            AudioCodec::Aac => {
+                6144 * u64::from(channels) * u64::from(sample_rate) / u64::from(self.frame_size())
+            }
         }
     }
 

@@ -6,7 +6,7 @@ mod sample;
 use std::collections::BTreeMap;
 
 use segue_model::{
-    BoundaryRule, Fingerprint, H264Profile, Hash, Job, JobId, Packaging, RateControl, Recipe,
+    BoundaryRule, Fingerprint, Gain, H264Profile, Hash, Job, JobId, Packaging, RateControl, Recipe,
     Rendition, Revision, Source, Time, Timeline,
 };
 use serde_json::{Value, json};
@@ -87,9 +87,9 @@ fn golden_ids() {
     assert_eq!(
         ids.map(|id| id.to_string()),
         [
-            "c034df83763100e7491f11a11e3c6965ba90277671ac49696a878c6a8ea90339",
-            "b34f4b708ea3a4e749a4e4532c5e09b6359a57ce099466cbea2450460e77af8e",
-            "cffe55bf246682b7dc1f5fe493d70f81decb56c852ce3c1ed456e59e699986a7",
+            "2f42f5c1c2fdc59ed7e8a2682a49e535fb2fcc58ce575df84795eb0a4562454a",
+            "f72e98f4332d20c6f3cdf2089c1a6b4fdb9f1f11e9fa50073074022cb58a0f51",
+            "5d46d7cbc12ddc9a65aaa8ed25d5183fea024ba2606f675defdeaef41f7511b5",
         ]
     );
 }
@@ -185,8 +185,9 @@ fn a_change_of_shape_gives_another_job() {
     };
     let segment = Time::from_secs(2);
     type Change<'a> = (&'a str, &'a dyn Fn(&mut Source, &mut Recipe));
-    let changes: [Change<'_>; 14] = [
+    let changes: [Change<'_>; 16] = [
         ("nothing", &|_, _| ()),
+        ("multiples", &|_, r| r.boundaries = BoundaryRule::Multiples { segment }),
         ("greedy", &|_, r| r.boundaries = BoundaryRule::KeyframesGreedy { segment }),
         ("cumulative", &|_, r| r.boundaries = BoundaryRule::KeyframesCumulative { segment }),
         ("a rendition less", &|_, r| drop(r.renditions.pop())),
@@ -204,6 +205,10 @@ fn a_change_of_shape_gives_another_job() {
                     buffer_bits: 6_000_000,
                 },
             )
+        }),
+        ("decibels", &|_, r| {
+            let sound = r.renditions[0].audio.as_mut().expect("sound");
+            sound.gain = Gain::Decibels(Time::from_secs(1));
         }),
         ("no cap", &|_, r| video(r, RateControl::Quality { crf: 20 })),
         ("entity tag", &|s, _| s.fingerprint.revision = Revision::Etag("1".to_owned())),

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use sample::{film, sound};
 use segue_model::{
-    AudioRequest, AudioSettings, BoundaryRule, ChannelRequest, FieldOrder, FrameRate, JobRequest,
-    Orientation, Packaging, RateControl, Recipe, RenditionRequest, RequestError, Sizing,
-    SourceFacts, Time, VideoSettings,
+    AudioRequest, AudioSettings, BoundaryRule, ChannelRequest, FieldOrder, FrameRate, Gain,
+    JobRequest, Orientation, Packaging, RateControl, Recipe, RenditionRequest, RequestError,
+    Sizing, SourceFacts, Time, VideoSettings,
 };
 
 fn request(renditions: &[&str]) -> JobRequest {
@@ -465,6 +465,27 @@ fn sound_has_one_two_or_six_channels() {
 }
 
 #[test]
+fn sound_that_is_asked_for_in_detail_is_made_so() {
+    let asked = AudioRequest {
+        channels: ChannelRequest::Exactly(6),
+        sample_rate: Some(22_050),
+        bitrate: Some(62_656),
+        gain: Gain::Decibels(Time::from_secs(-3)),
+        ..AudioRequest::default()
+    };
+    let sound = heard(asked, &film()).expect("sound");
+    assert_eq!((sound.channels, sound.sample_rate, sound.bitrate), (6, 22_050, 62_656));
+    assert_eq!(sound.gain, asked.gain);
+    // As ffmpeg does, more than AAC can take is as much as it can: 6 bits a sample.
+    let most = |channels| {
+        let channels = ChannelRequest::Exactly(channels);
+        let asked = AudioRequest { channels, bitrate: Some(640_000), ..AudioRequest::default() };
+        heard(asked, &film()).expect("sound").bitrate
+    };
+    assert_eq!([most(1), most(2), most(6)], [288_000, 576_000, 640_000]);
+}
+
+#[test]
 fn sample_rates_are_ones_that_every_player_knows() {
     for (there, made) in [
         (48_000, 48_000),
@@ -500,10 +521,29 @@ fn settings_out_of_range_are_refused() {
     let request = JobRequest { preset: preset.clone(), ..default() };
     assert_eq!(refused(request), RequestError::Preset(preset));
     assert_eq!(refused(JobRequest { crf: 52, ..default() }), RequestError::Crf(52));
-    for bitrate in [0, 15_999, 1_000_001] {
+    for bitrate in [0, 999, 10_000_001] {
         let audio = Some(AudioRequest { bitrate: Some(bitrate), ..AudioRequest::default() });
         let request = JobRequest { audio, ..default() };
         assert_eq!(refused(request), RequestError::AudioBitrate(bitrate));
+    }
+    let refused = |audio: AudioRequest| heard(audio, &film()).expect_err("out of range");
+    for channels in [0, 3, 8] {
+        let asked = ChannelRequest::Exactly(channels);
+        let refused = refused(AudioRequest { channels: asked, ..AudioRequest::default() });
+        assert_eq!(refused, RequestError::Channels(channels));
+    }
+    for rate in [0, 47_999, 192_000] {
+        let audio = AudioRequest { sample_rate: Some(rate), ..AudioRequest::default() };
+        assert_eq!(refused(audio), RequestError::SampleRate(rate));
+    }
+    for gain in [
+        Gain::Factor(Time::new(-1, 100)),
+        Gain::Factor(Time::from_secs(1001)),
+        Gain::Decibels(Time::from_secs(-121)),
+        Gain::Decibels(Time::from_secs(61)),
+    ] {
+        let refused = refused(AudioRequest { gain, ..AudioRequest::default() });
+        assert_eq!(refused, RequestError::Gain(gain));
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use segue_model::{AudioFacts, AudioSettings, Job, Span, Time};
+use segue_model::{AudioFacts, AudioSettings, Gain, Job, Span, Time};
 
 use super::part::{Part, SoundPart};
 use super::passed::Passed;
@@ -118,7 +118,12 @@ impl Sound<'_> {
             decoder.decode(packet, |frame: &mut Frame| self.draw(frame, &mut canvas))?;
         }
         self.damaged.fetch_add(decoder.damaged, Ordering::Relaxed);
-        self.resample(canvas.planes, window)
+        let mut planes = self.resample(canvas.planes, window)?;
+        if self.settings.gain != Gain::NONE {
+            let factor = self.settings.gain.factor() as f32;
+            planes.iter_mut().flatten().for_each(|sample| *sample *= factor);
+        }
+        Ok(planes)
     }
 
     /// Puts a decoded frame where its samples belong.

@@ -1,8 +1,10 @@
 //! What is asked for in every detail is what comes out, judged beside the ffmpeg command that is
 //! asked for the same.
 
+mod boundaries;
 mod picture;
 mod rate;
+mod sound;
 #[path = "../support/mod.rs"]
 mod support;
 

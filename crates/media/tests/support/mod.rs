@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use segue_hls::{keys, playlist};
 use segue_media::span::{SpanEvent, SpanOrder, SpanReport, run};
 use segue_media::{Cancel, Error, FileSource, describe, fingerprint};
-use segue_model::{
-    BoundaryRule, Job, JobRequest, Packaging, Revision, SegmentId, Source, SourceFacts, Span, Time,
-};
+use segue_model::{Job, JobRequest, Packaging, Revision, SegmentId, Source, SourceFacts, Span};
 
 /// Opens a file as a byte source.
 pub fn open(path: &Path) -> Box<FileSource> {
@@ -28,21 +26,9 @@ pub fn quick(packaging: Packaging) -> JobRequest {
 
 /// The job that `request` makes of the file.
 pub fn job(path: &Path, request: &JobRequest) -> Job {
-    let facts = facts(path);
-    let recipe = request.resolve(&facts).unwrap();
-    let keyframes: Vec<Time> = match (&facts.video, request.boundaries) {
-        (_, BoundaryRule::Grid { .. }) | (None, _) => Vec::new(),
-        (Some(video), _) => video
-            .keyframes
-            .ticks
-            .iter()
-            .map(|tick| Time::from_ticks(*tick, video.time_base) - facts.start)
-            .collect(),
-    };
-    let timeline = segue_hls::timeline(recipe.boundaries, facts.duration, &keyframes).unwrap();
     let fingerprint = fingerprint(&mut *open(path), Revision::Mtime(0)).unwrap();
     let source = Source { url: format!("file://{}", path.display()), fingerprint };
-    Job::new(source, recipe, facts, timeline)
+    segue_hls::plan(source, request, facts(path)).unwrap()
 }
 
 /// What spans made, in memory.

@@ -1,6 +1,6 @@
 //! Why a request cannot be met.
 
-use crate::{JobRequest, Time};
+use crate::{AudioCodec, Gain, JobRequest, Time};
 
 /// Why a request cannot be met. Each says what to ask for instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +98,18 @@ pub enum RequestError {
         bitrate_max: u64,
     },
     /// Out of range.
-    #[error("audio bit rate {0}: ask for 16k to 1M")]
+    #[error("audio bit rate {0}: ask for 1k to 10M")]
     AudioBitrate(u32),
+    /// Not a rate of AAC.
+    #[error(
+        "audio sample rate {0}: ask for one of {list}",
+        list = AudioCodec::Aac.sample_rates().iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    SampleRate(u32),
+    /// Not a number of channels that is made.
+    #[error("{0} audio channels: ask for 1, 2 or 6")]
+    Channels(u32),
+    /// Too loud, or less than silence.
+    #[error("audio gain {0:?}: ask for a factor from 0 to 1000, or for -120 to 60 decibels")]
+    Gain(Gain),
 }

@@ -3,9 +3,9 @@
 #![allow(dead_code)] // Each test binary uses its own part.
 
 use segue_model::{
-    AudioCodec, AudioFacts, AudioSettings, Colour, FieldOrder, FrameClock, FrameRate, H264Contract,
-    H264Profile, KeyframeIndex, Orientation, RateControl, SampleGrid, SourceFacts, Time,
-    VideoFacts, VideoSettings,
+    AudioCodec, AudioFacts, AudioSettings, Colour, FieldOrder, FrameClock, FrameRate, Gain,
+    H264Contract, H264Profile, KeyframeIndex, Orientation, RateControl, SampleGrid, SourceFacts,
+    Time, VideoFacts, VideoSettings,
 };
 
 /// A minute of 1920x1080 at 24 frames a second, with English stereo in stream 1.
@@ -88,5 +88,6 @@ pub fn stereo() -> AudioSettings {
         bitrate: 128_000,
         sample_rate: 48_000,
         channels: 2,
+        gain: Gain::NONE,
     }
 }

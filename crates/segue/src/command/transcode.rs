@@ -240,6 +240,7 @@ impl Arguments {
                     ChannelsName::Stereo => ChannelRequest::Stereo,
                     ChannelsName::Source => ChannelRequest::Source,
                 },
+                ..AudioRequest::default()
             }),
         }
     }
