@@ -1,8 +1,8 @@
 //! What is asked for.
 
 use segue_model::{
-    AudioRequest, BoundaryRule, ChannelRequest, Gain, Hash, JobId, JobRequest, Packaging,
-    RateControl, RenditionRequest, Time,
+    AudioRequest, BoundaryRule, ChannelRequest, Gain, H264Profile, Hash, JobId, JobRequest,
+    Packaging, RateControl, RenditionRequest, Time,
 };
 
 use crate::invalid::{Invalid, fits};
@@ -26,6 +26,13 @@ impl TryFrom<v1::Request> for JobRequest {
             Ok(v1::Packaging::Fmp4) => Packaging::Fmp4,
             Err(_) => return Err(unknown("packaging", wire.packaging)),
         };
+        let profile = match v1::Profile::try_from(wire.profile) {
+            Ok(v1::Profile::Unspecified) => usual.profile,
+            Ok(v1::Profile::Baseline) => H264Profile::Baseline,
+            Ok(v1::Profile::Main) => H264Profile::Main,
+            Ok(v1::Profile::High) => H264Profile::High,
+            Err(_) => return Err(unknown("profile", wire.profile)),
+        };
         let mut renditions = Vec::new();
         for (at, text) in wire.renditions.iter().enumerate() {
             let field = format!("renditions[{at}]");
@@ -44,6 +51,8 @@ impl TryFrom<v1::Request> for JobRequest {
             constant_bitrate: wire.constant_bitrate,
             rate_control: wire.rate_control.map(RateControl::try_from).transpose()?,
             preset: if wire.preset.is_empty() { usual.preset } else { wire.preset },
+            profile,
+            level_max: wire.level_max.map(|level| fits(level, "level_max")).transpose()?,
             audio: (!audio.none).then_some(sound),
         })
     }
@@ -190,6 +199,13 @@ impl From<&JobRequest> for v1::Request {
             constant_bitrate: request.constant_bitrate,
             rate_control: request.rate_control.map(v1::RateControl::from),
             preset: request.preset.clone(),
+            profile: match request.profile {
+                H264Profile::Baseline => v1::Profile::Baseline,
+                H264Profile::Main => v1::Profile::Main,
+                H264Profile::High => v1::Profile::High,
+            }
+            .into(),
+            level_max: request.level_max.map(u32::from),
             audio: Some(audio),
         }
     }

@@ -8,8 +8,8 @@ use segue_model::pool::{
     Resources, Screened, Screening, SpanEnd, SpanStatus, Status, Term, WorkerId,
 };
 use segue_model::{
-    AudioRequest, BoundaryRule, ChannelRequest, FailureClass, Gain, Hash, JobId, JobRequest,
-    Packaging, RateControl, SegmentId, Span, SpanFailure, Time,
+    AudioRequest, BoundaryRule, ChannelRequest, FailureClass, Gain, H264Profile, Hash, JobId,
+    JobRequest, Packaging, RateControl, SegmentId, Span, SpanFailure, Time,
 };
 
 /// Sent as bytes, as it would be.
@@ -156,6 +156,8 @@ fn a_request_arrives_as_it_was() {
             constant_bitrate: true,
             rate_control: None,
             preset: "slow".to_owned(),
+            profile: H264Profile::Baseline,
+            level_max: Some(255),
             audio: None,
         },
         JobRequest {
@@ -235,6 +237,8 @@ fn what_cannot_be_meant_names_its_field() {
     let both = v1::Audio { source_channels: true, channels: Some(2), ..v1::Audio::default() };
     let said = request(v1::Request { audio: Some(both), ..usual() });
     assert!(said.starts_with("audio.channels: "), "{said}");
+    assert!(request(v1::Request { profile: 9, ..usual() }).starts_with("profile: 9"));
+    assert!(request(v1::Request { level_max: Some(256), ..usual() }).starts_with("level_max: "));
     assert!(request(v1::Request { packaging: 9, ..usual() }).starts_with("packaging: 9"));
 
     let order = v1::Order {

@@ -220,6 +220,21 @@ mod tests {
     }
 
     #[test]
+    fn every_preset_keeps_to_every_profile() {
+        for (profile, reorder_depth) in
+            [(H264Profile::Baseline, 0), (H264Profile::Main, 2), (H264Profile::High, 2)]
+        {
+            for preset in JobRequest::PRESETS {
+                let colour = colour("bt709", "unknown", "bt709");
+                let contract = H264Contract { profile, reorder_depth, ..contract(colour) };
+                let video = settings((1280, 720), preset, contract);
+                let checked = check_h264(&header(&video, false), &video.contract);
+                checked.unwrap_or_else(|error| panic!("{preset} {profile:?}: {error}"));
+            }
+        }
+    }
+
+    #[test]
     fn every_colour_that_libav_names_is_written_as_promised() {
         let video = |colour| settings((64, 48), "ultrafast", contract(colour));
         let mut checked = 0;

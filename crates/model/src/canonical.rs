@@ -133,6 +133,7 @@ impl Encoder {
         self.number(match profile {
             H264Profile::Main => 0,
             H264Profile::High => 1,
+            H264Profile::Baseline => 2,
         });
         self.number(u64::from(*level));
         self.number(u64::from(*reference_frames));

@@ -25,21 +25,25 @@ pub struct H264Contract {
 impl H264Contract {
     /// The RFC 6381 codec string: `avc1.640028`.
     pub fn codec_string(&self) -> String {
-        format!("avc1.{:02x}00{:02x}", self.profile.idc(), self.level)
+        // Baseline is only decoded everywhere with the constraints that make it a part of Main.
+        let constraints = if self.profile == H264Profile::Baseline { 0xc0 } else { 0 };
+        format!("avc1.{:02x}{constraints:02x}{:02x}", self.profile.idc(), self.level)
     }
 
     /// Bits per second that its level allows at most.
     pub fn bitrate_max(&self) -> u64 {
         let own = LEVELS.iter().find(|(level, ..)| *level >= self.level);
         let (.., bits) = own.unwrap_or(&LEVELS[LEVELS.len() - 1]);
-        *bits
+        if self.profile == H264Profile::High { *bits } else { *bits / 5 * 4 }
     }
 }
 
 /// An H.264 profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum H264Profile {
+    /// Constrained baseline: neither B-frames nor CABAC.
+    Baseline,
     /// Without 8x8 transform.
     Main,
     /// What every device of the last fifteen years decodes.
@@ -50,14 +54,22 @@ impl H264Profile {
     /// `profile_idc`, ITU-T H.264 A.2.
     pub fn idc(self) -> u8 {
         match self {
+            H264Profile::Baseline => 66,
             H264Profile::Main => 77,
             H264Profile::High => 100,
         }
     }
 
+    /// What of the High profile's bits per second is as much of a level as `bits` are of this one's:
+    /// lower profiles have four fifths of it.
+    pub(crate) fn as_of_high(self, bits: u64) -> u64 {
+        if self == H264Profile::High { bits } else { bits.saturating_mul(5).div_ceil(4) }
+    }
+
     /// x264's name.
     pub fn name(self) -> &'static str {
         match self {
+            H264Profile::Baseline => "baseline",
             H264Profile::Main => "main",
             H264Profile::High => "high",
         }

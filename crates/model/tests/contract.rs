@@ -41,6 +41,7 @@ fn a_codec_string_names_profile_and_level() {
         (H264Profile::High, 31, "avc1.64001f"),
         (H264Profile::High, 40, "avc1.640028"),
         (H264Profile::Main, 10, "avc1.4d000a"),
+        (H264Profile::Baseline, 30, "avc1.42c01e"),
     ] {
         let contract = H264Contract {
             profile,

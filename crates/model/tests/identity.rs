@@ -139,7 +139,16 @@ fn each_change(whole: &Value, visit: &mut dyn FnMut(&str, Value)) {
             // Whichever of these its type takes.
             Value::String(text) => {
                 let zeros = "0".repeat(64);
-                for new in ["3/7", "mpeg_ts", "fmp4", "main", "high", &zeros, &format!("{text}x")] {
+                for new in [
+                    "3/7",
+                    "mpeg_ts",
+                    "fmp4",
+                    "baseline",
+                    "main",
+                    "high",
+                    &zeros,
+                    &format!("{text}x"),
+                ] {
                     if new != text {
                         visit(path, put(json!(new)));
                     }

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use sample::{film, sound};
 use segue_model::{
     AudioRequest, AudioSettings, BoundaryRule, ChannelRequest, FieldOrder, FrameRate, Gain,
-    JobRequest, Orientation, Packaging, RateControl, Recipe, RenditionRequest, RequestError,
-    Sizing, SourceFacts, Time, VideoSettings,
+    H264Profile, JobRequest, Orientation, Packaging, RateControl, Recipe, RenditionRequest,
+    RequestError, Sizing, SourceFacts, Time, VideoSettings,
 };
 
 fn request(renditions: &[&str]) -> JobRequest {
@@ -303,6 +303,27 @@ fn the_declared_cap_is_a_second_s_refill_and_a_full_buffer() {
     // Of what has no cap, the level's is said: 25 Mb/s at 4.0.
     let uncapped = RateControl::Quality { crf: 20 };
     assert_eq!(declared(uncapped), (25_000_000, 50_000_000));
+}
+
+#[test]
+fn profile_and_level_are_limits() {
+    let contract = |profile, level_max, rate_control| {
+        let request = JobRequest { profile, level_max, rate_control, ..request(&["720p"]) };
+        let recipe = request.resolve(&film()).map_err(|error| error.to_string())?;
+        let contract = videos(&recipe)[0].contract.clone();
+        Ok::<_, String>((contract.profile, contract.level, contract.reorder_depth))
+    };
+    let (baseline, main, high) = (H264Profile::Baseline, H264Profile::Main, H264Profile::High);
+    assert_eq!(contract(high, Some(51), None), Ok((high, 31, 2)));
+    assert_eq!(contract(main, Some(31), None), Ok((main, 31, 2)));
+    assert_eq!(contract(baseline, None, None), Ok((baseline, 31, 0)));
+    let refused = contract(high, Some(30), None).expect_err("too large");
+    assert!(refused.contains("720p needs H.264 level 3.1, and level_max is 3.0"), "{refused}");
+    // Level 3.1 has 17.5 Mb/s in High and 14 in the others.
+    let (bitrate_max, buffer_bits) = (16_000_000, 16_000_000);
+    let rate = Some(RateControl::CappedQuality { crf: 20, bitrate_max, buffer_bits });
+    assert_eq!(contract(high, None, rate), Ok((high, 31, 2)));
+    assert_eq!(contract(main, None, rate), Ok((main, 32, 2)));
 }
 
 #[test]

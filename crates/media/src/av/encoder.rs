@@ -144,9 +144,11 @@ impl VideoEncoder {
         if matches!(video.preset.as_str(), "slow" | "slower" | "veryslow") {
             x264.push(format!("ref={}", contract.reference_frames));
         }
-        if contract.profile == H264Profile::High {
-            // The fastest preset would otherwise make another profile than players were told.
-            x264.push("8x8dct=1".to_owned());
+        // The fastest preset would otherwise make another profile than players were told.
+        match contract.profile {
+            H264Profile::High => x264.push("8x8dct=1".to_owned()),
+            H264Profile::Main => x264.push("cabac=1".to_owned()),
+            H264Profile::Baseline => {}
         }
         if *exact {
             x264.push("cpu-independent=1".to_owned());

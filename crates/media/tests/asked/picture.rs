@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use segue_model::{JobRequest, Packaging};
+use segue_model::{H264Profile, JobRequest, Packaging};
 use tempfile::TempDir;
 
 use crate::support::{job, quick};
@@ -42,6 +42,40 @@ fn an_exact_size_and_shape_are_what_ffmpeg_makes_of_the_scaling() {
             let (_many, many) = in_many(&film, &job);
             let (_asked, asked) = by_ffmpeg(&film, name, &line);
             assert_eq!(look(&many), look(&asked), "{scaling} of {size}, {shape}, {name}");
+        }
+    }
+}
+
+#[test]
+fn profile_and_level_are_no_more_than_asked() {
+    let (_film, film) = film("640x360", "1");
+    for (profile, name) in [
+        (H264Profile::Baseline, "Constrained Baseline"),
+        (H264Profile::Main, "Main"),
+        (H264Profile::High, "High"),
+    ] {
+        for (preset, packaging) in [
+            ("ultrafast", Packaging::Fmp4),
+            ("veryfast", Packaging::MpegTs),
+            ("slow", Packaging::Fmp4),
+        ] {
+            let preset = preset.to_owned();
+            let request = JobRequest {
+                profile,
+                level_max: Some(30),
+                preset,
+                audio: None,
+                ..quick(packaging)
+            };
+            let job = job(&film, &request);
+            let (_many, many) = in_many(&film, &job);
+            let known = segue_lab::probe(&many);
+            assert_eq!(known["streams.stream.0.profile"], name, "{}", request.preset);
+            assert_eq!(known["streams.stream.0.level"], "30", "{name}");
+            let baseline = profile == H264Profile::Baseline;
+            if baseline {
+                assert_eq!(known["streams.stream.0.has_b_frames"], "0");
+            }
         }
     }
 }

@@ -75,6 +75,20 @@ pub enum RequestError {
     /// Out of range.
     #[error("rate factor {0}: --crf takes 0 (best) to 51")]
     Crf(u8),
+    /// More than players were said to decode.
+    #[error(
+        "rendition {rendition} needs H.264 level {}.{}, and level_max is {}.{}: ask for a smaller \
+         size or bit rate, or a higher level_max",
+        level / 10, level % 10, level_max / 10, level_max % 10
+    )]
+    Level {
+        /// Which rendition.
+        rendition: String,
+        /// Ten times the level that it needs.
+        level: u8,
+        /// Ten times the level that it may have.
+        level_max: u8,
+    },
     /// A rendition's bit rate beside a rate control.
     #[error("rendition `{0}` has a bit rate, and so has rate_control: leave out one of them")]
     TwoRates(String),

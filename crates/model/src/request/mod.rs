@@ -38,6 +38,11 @@ pub struct JobRequest {
     pub rate_control: Option<RateControl>,
     /// How hard the encoder tries.
     pub preset: String,
+    /// The most that players decode.
+    pub profile: H264Profile,
+    /// Ten times the H.264 level that players decode at most: 41 is level 4.1. What would need more is
+    /// refused. `None`: whatever it needs.
+    pub level_max: Option<u8>,
     /// Sound to make; `None` for silence.
     pub audio: Option<AudioRequest>,
 }
@@ -54,6 +59,8 @@ impl Default for JobRequest {
             constant_bitrate: false,
             rate_control: None,
             preset: "veryfast".to_owned(),
+            profile: H264Profile::High,
+            level_max: None,
             audio: Some(AudioRequest::default()),
         }
     }
@@ -186,7 +193,12 @@ impl JobRequest {
         };
         let bitrate_max = rate_control.cap().map_or(suitable, |cap| cap.bitrate_max);
         let reference_frames = JobRequest::REFERENCE_FRAMES;
-        let frame_rate = facts.frame_rate_max;
+        let profile = self.profile;
+        let bits = profile.as_of_high(bitrate_max);
+        let level = h264_level((width, height), facts.frame_rate_max, reference_frames, bits);
+        if let Some(level_max) = self.level_max.filter(|most| level > *most) {
+            return Err(RequestError::Level { rendition: request.to_string(), level, level_max });
+        }
         Ok(VideoSettings {
             width,
             height,
@@ -195,10 +207,13 @@ impl JobRequest {
             rate_control,
             preset: self.preset.clone(),
             contract: H264Contract {
-                profile: H264Profile::High,
-                level: h264_level((width, height), frame_rate, reference_frames, bitrate_max),
+                profile,
+                level,
                 reference_frames,
-                reorder_depth: JobRequest::REORDER_DEPTH,
+                reorder_depth: match profile {
+                    H264Profile::Baseline => 0,
+                    H264Profile::Main | H264Profile::High => JobRequest::REORDER_DEPTH,
+                },
                 // Scaling to 8-bit 4:2:0 makes every range the limited one.
                 colour: Colour { full_range: false, ..facts.colour.clone() },
             },

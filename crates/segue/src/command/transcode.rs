@@ -214,6 +214,7 @@ fn source_url(input: &Path) -> Result<String, Ending> {
 impl Arguments {
     fn request(self) -> JobRequest {
         let segment = self.segment_length;
+        let usual = JobRequest::default();
         JobRequest {
             boundaries: match self.boundaries {
                 BoundariesName::Grid => BoundaryRule::Grid { segment },
@@ -233,6 +234,8 @@ impl Arguments {
             constant_bitrate: self.constant_bitrate,
             rate_control: None,
             preset: self.preset,
+            profile: usual.profile,
+            level_max: None,
             audio: (!self.no_audio).then_some(AudioRequest {
                 stream: self.audio_stream,
                 bitrate: self.audio_bitrate,
