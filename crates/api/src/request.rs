@@ -53,6 +53,8 @@ impl TryFrom<v1::Request> for JobRequest {
             preset: if wire.preset.is_empty() { usual.preset } else { wire.preset },
             profile,
             level_max: wire.level_max.map(|level| fits(level, "level_max")).transpose()?,
+            timestamp_offset: seconds(&wire.timestamp_offset_seconds, "timestamp_offset_seconds")?,
+            keep_start: wire.keep_start,
             audio: (!audio.none).then_some(sound),
         })
     }
@@ -133,13 +135,7 @@ impl From<RateControl> for v1::RateControl {
 }
 
 fn boundaries(wire: &v1::Request, usual: Time) -> Result<BoundaryRule, Invalid> {
-    let segment = match wire.segment_seconds.as_str() {
-        "" => usual,
-        text => {
-            let wrong = || format!("'{text}' is not a length in seconds, such as 2 or 1001/500");
-            text.parse().map_err(|_| Invalid::new("segment_seconds", wrong()))?
-        }
-    };
+    let segment = seconds(&wire.segment_seconds, "segment_seconds")?.unwrap_or(usual);
     match v1::Boundaries::try_from(wire.boundaries) {
         Ok(v1::Boundaries::Unspecified | v1::Boundaries::Grid) => {
             Ok(BoundaryRule::Grid { segment })
@@ -151,6 +147,15 @@ fn boundaries(wire: &v1::Request, usual: Time) -> Result<BoundaryRule, Invalid> 
         }
         Err(_) => Err(unknown("boundaries", wire.boundaries)),
     }
+}
+
+/// `None` if nothing is said.
+fn seconds(text: &str, field: &str) -> Result<Option<Time>, Invalid> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || format!("'{text}' is not a length in seconds, such as 2 or 1001/500");
+    text.parse().map(Some).map_err(|_| Invalid::new(field, wrong()))
 }
 
 fn unknown(field: &str, value: i32) -> Invalid {
@@ -207,6 +212,11 @@ impl From<&JobRequest> for v1::Request {
             .into(),
             level_max: request.level_max.map(u32::from),
             audio: Some(audio),
+            timestamp_offset_seconds: request
+                .timestamp_offset
+                .map(|offset| offset.to_string())
+                .unwrap_or_default(),
+            keep_start: request.keep_start,
         }
     }
 }

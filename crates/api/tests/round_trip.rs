@@ -158,6 +158,8 @@ fn a_request_arrives_as_it_was() {
             preset: "slow".to_owned(),
             profile: H264Profile::Baseline,
             level_max: Some(255),
+            timestamp_offset: Some(Time::new(7, 5)),
+            keep_start: true,
             audio: None,
         },
         JobRequest {
@@ -237,6 +239,9 @@ fn what_cannot_be_meant_names_its_field() {
     let both = v1::Audio { source_channels: true, channels: Some(2), ..v1::Audio::default() };
     let said = request(v1::Request { audio: Some(both), ..usual() });
     assert!(said.starts_with("audio.channels: "), "{said}");
+    let timestamp_offset_seconds = "soon".to_owned();
+    let said = request(v1::Request { timestamp_offset_seconds, ..usual() });
+    assert!(said.starts_with("timestamp_offset_seconds: 'soon'"), "{said}");
     assert!(request(v1::Request { profile: 9, ..usual() }).starts_with("profile: 9"));
     assert!(request(v1::Request { level_max: Some(256), ..usual() }).starts_with("level_max: "));
     assert!(request(v1::Request { packaging: 9, ..usual() }).starts_with("packaging: 9"));

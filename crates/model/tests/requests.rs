@@ -306,6 +306,35 @@ fn the_declared_cap_is_a_second_s_refill_and_a_full_buffer() {
 }
 
 #[test]
+fn timestamps_begin_where_they_are_asked_to() {
+    let offset = |packaging, asked: Option<&str>, keep_start, start: &str| {
+        let mut facts = film();
+        facts.start = start.parse().expect("a time");
+        let timestamp_offset = asked.map(|asked| asked.parse().expect("a time"));
+        let request =
+            JobRequest { packaging, timestamp_offset, keep_start, ..JobRequest::default() };
+        let recipe = request.resolve(&facts).map_err(|error| error.to_string())?;
+        Ok::<_, String>(recipe.timestamp_offset.to_string())
+    };
+    let (ts, mp4) = (Packaging::MpegTs, Packaging::Fmp4);
+    assert_eq!(offset(ts, None, false, "7.3"), Ok("10".to_owned()));
+    assert_eq!(offset(ts, None, true, "7.3"), Ok("173/10".to_owned()));
+    assert_eq!(offset(ts, Some("1.4"), false, "7.3"), Ok("7/5".to_owned()));
+    assert_eq!(offset(mp4, Some("0"), false, "7.3"), Ok("0".to_owned()));
+    assert_eq!(offset(mp4, Some("0"), true, "7.3"), Ok("73/10".to_owned()));
+    for (refused, said) in [
+        (offset(mp4, Some("-1"), false, "0"), "timestamp_offset of -1 s"),
+        (offset(mp4, Some("3601"), false, "0"), "timestamp_offset of 3601 s"),
+        (offset(mp4, Some("0"), true, "-0.007"), "timestamps from -7/1000 s on"),
+        // The clock runs 0.7 s ahead, and decoding two pictures.
+        (offset(ts, Some("0.7"), false, "0"), "timestamps from 7/10 s on"),
+        (offset(ts, None, true, "-9.5"), "timestamps from 1/2 s on"),
+    ] {
+        assert!(refused.as_ref().is_err_and(|error| error.starts_with(said)), "{refused:?}");
+    }
+}
+
+#[test]
 fn profile_and_level_are_limits() {
     let contract = |profile, level_max, rate_control| {
         let request = JobRequest { profile, level_max, rate_control, ..request(&["720p"]) };

@@ -15,6 +15,7 @@
 mod assembler;
 mod continuity;
 mod counted;
+mod edit_list;
 mod order;
 mod packaging;
 mod part;

@@ -7,6 +7,7 @@
 use segue_model::{Job, Packaging, Time};
 
 use super::continuity;
+use super::edit_list;
 use super::part::{SoundPart, VideoPart};
 use crate::Error;
 use crate::av::{AvError, EncodedPacket, Muxer, Track};
@@ -30,9 +31,11 @@ pub(super) fn package(
     sound: Option<&SoundPart>,
 ) -> Result<Packaged, Error> {
     let offset = job.recipe.timestamp_offset;
+    let delay = video.and_then(|part| decode_delay(job, part.rendition));
     let video_packets = match (video, &job.facts.video) {
         (Some(part), Some(facts)) => {
-            let time = |slot: i64| facts.clock.time_of(slot) + offset;
+            let delay = Time::new(delay.unwrap_or(0), VIDEO_TIMESCALE.into());
+            let time = |slot: i64| facts.clock.time_of(slot) + offset + delay;
             retimed(&part.packets, VIDEO_TIMESCALE, time)
         }
         _ => Vec::new(),
@@ -61,9 +64,29 @@ pub(super) fn package(
         }
         Packaging::Fmp4 => {
             let made = fragment(&tracks, index).blame_worker("a segment cannot be muxed")?;
-            Ok(Packaged { init: Some(made.0), bytes: made.1 })
+            let init = match delay {
+                Some(delay) => edit_list::added(&made.0, delay).ok_or_else(|| {
+                    Error::worker("the header has no picture to put an edit list to")
+                })?,
+                None => made.0,
+            };
+            Ok(Packaged { init: Some(init), bytes: made.1 })
         }
     }
+}
+
+/// By how many ticks a picture's times are moved on in fragmented MP4, which knows no decode time
+/// below 0: an edit list takes them back, as in what ffmpeg makes. `None` where the job's offset
+/// leaves room enough, and for all of its segments alike.
+fn decode_delay(job: &Job, rendition: u32) -> Option<i64> {
+    let facts = job.facts.video.as_ref()?;
+    let video = job.recipe.renditions.get(rendition as usize)?.video.as_ref()?;
+    let depth = i64::from(video.contract.reorder_depth);
+    let first = facts.clock.slot_from(job.timeline.start_of(0));
+    let decoded = facts.clock.time_of(first - depth) + job.recipe.timestamp_offset;
+    let is_needed = job.recipe.packaging == Packaging::Fmp4 && decoded < Time::ZERO;
+    is_needed
+        .then(|| (Time::from_secs(depth) / facts.clock.rate * i64::from(VIDEO_TIMESCALE)).ceil())
 }
 
 /// Packets with the timestamps that are written: each rounded from its exact time, so that rounding

@@ -7,6 +7,7 @@ mod rate;
 mod sound;
 #[path = "../support/mod.rs"]
 mod support;
+mod timestamps;
 
 use std::path::{Path, PathBuf};
 

@@ -75,6 +75,20 @@ pub enum RequestError {
     /// Out of range.
     #[error("rate factor {0}: --crf takes 0 (best) to 51")]
     Crf(u8),
+    /// Out of range.
+    #[error("timestamp_offset of {0} s: ask for 0 to 3600 seconds")]
+    Offset(Time),
+    /// Timestamps that could not be written.
+    #[error(
+        "timestamps from {offset} s on cannot be written: they must begin at {least} s or later, by a \
+         larger timestamp_offset or without keep_start"
+    )]
+    Early {
+        /// Where they would begin.
+        offset: Time,
+        /// Where they may begin.
+        least: Time,
+    },
     /// More than players were said to decode.
     #[error(
         "rendition {rendition} needs H.264 level {}.{}, and level_max is {}.{}: ask for a smaller \

@@ -43,6 +43,11 @@ pub struct JobRequest {
     /// Ten times the H.264 level that players decode at most: 41 is level 4.1. What would need more is
     /// refused. `None`: whatever it needs.
     pub level_max: Option<u8>,
+    /// Added to every timestamp; `None` for 10 s, as players mistake small ones. A transport stream
+    /// needs about a second; fragmented MP4 takes 0, and then has an edit list.
+    pub timestamp_offset: Option<Time>,
+    /// The source's timestamps are kept, instead of counting from its start.
+    pub keep_start: bool,
     /// Sound to make; `None` for silence.
     pub audio: Option<AudioRequest>,
 }
@@ -61,6 +66,8 @@ impl Default for JobRequest {
             preset: "veryfast".to_owned(),
             profile: H264Profile::High,
             level_max: None,
+            timestamp_offset: None,
+            keep_start: false,
             audio: Some(AudioRequest::default()),
         }
     }
@@ -123,10 +130,29 @@ impl JobRequest {
         Ok(Recipe {
             boundaries: self.boundaries,
             packaging: self.packaging,
-            timestamp_offset: Time::from_secs(10),
+            timestamp_offset: self.offset(facts)?,
             exact: self.exact,
             renditions,
         })
+    }
+
+    fn offset(&self, facts: &SourceFacts) -> Result<Time, RequestError> {
+        let start = if self.keep_start { facts.start } else { Time::ZERO };
+        let asked = self.timestamp_offset.unwrap_or(USUAL_OFFSET);
+        if !(Time::ZERO..=OFFSET_MAX).contains(&asked) {
+            return Err(RequestError::Offset(asked));
+        }
+        let offset = asked + start;
+        let slots = Time::from_secs(JobRequest::REORDER_DEPTH.into());
+        let decoded = facts.video.as_ref().map_or(Time::ZERO, |video| slots / video.clock.rate);
+        // Without a wish it stays what it always was, also for a film of a picture in ten seconds.
+        let least = match self.packaging {
+            Packaging::MpegTs if self.timestamp_offset.is_some() || self.keep_start => {
+                CLOCK_LEAD + decoded
+            }
+            Packaging::MpegTs | Packaging::Fmp4 => Time::ZERO,
+        };
+        if offset < least { Err(RequestError::Early { offset, least }) } else { Ok(offset) }
     }
 
     fn ladder(&self, video: &VideoFacts) -> Result<Vec<Rendition>, RequestError> {
@@ -220,6 +246,13 @@ impl JobRequest {
         })
     }
 }
+
+/// What is added to timestamps if nothing is said.
+const USUAL_OFFSET: Time = Time::from_secs(10);
+/// More helps nobody, and a transport stream's clock begins anew after 26 hours.
+const OFFSET_MAX: Time = Time::from_secs(3600);
+/// Room for a transport stream's clock, which runs 0.7 s ahead of decoding.
+const CLOCK_LEAD: Time = Time::from_secs(1);
 
 /// x264's largest rate factor for 8 bits.
 const CRF_MAX: u8 = 51;

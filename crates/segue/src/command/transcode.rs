@@ -236,6 +236,8 @@ impl Arguments {
             preset: self.preset,
             profile: usual.profile,
             level_max: None,
+            timestamp_offset: None,
+            keep_start: false,
             audio: (!self.no_audio).then_some(AudioRequest {
                 stream: self.audio_stream,
                 bitrate: self.audio_bitrate,
