@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::answer::Decision;
-use crate::job::{Job, Proviso};
+use crate::job::{Job, request};
 
 /// The answer on the first line, then why, then each word of the line.
 pub fn text(decision: &Decision) -> String {
@@ -56,21 +56,11 @@ fn meaning(job: &Job) -> Vec<String> {
         lines.push(format!("sound: {:?}", audio.rate));
     }
     for proviso in &job.provisos {
-        lines.push(format!("provided that {}", condition(proviso)));
+        lines.push(format!("provided that {proviso}"));
+    }
+    // Whatever the source is like; what depends on it is only known once it was described.
+    for obstacle in request::obstacles(job) {
+        lines.push(format!("not yet asked of the engine: {obstacle}"));
     }
     lines
-}
-
-fn condition(proviso: &Proviso) -> String {
-    match proviso {
-        Proviso::IsVideo(stream) => format!("stream {stream} is a picture"),
-        Proviso::IsAudio(stream) => format!("stream {stream} is sound"),
-        Proviso::GopIsSegment { frames } => {
-            format!("{frames} frames, once or several times, are as long as a segment")
-        }
-        Proviso::PlainPixels => "the source's pictures are of 8 bits and 4:2:0".to_owned(),
-        Proviso::EndsAt(time) => format!("the source ends at about {} s", time.as_secs_f64()),
-        Proviso::NoSubtitles => "the source has no subtitles".to_owned(),
-        Proviso::IsFormat(format) => format!("the source is {format}"),
-    }
 }

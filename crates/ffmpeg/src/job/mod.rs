@@ -8,23 +8,20 @@
 //! granted about the source; whoever knows the source checks it, and where it does not hold the
 //! line is a command after all.
 //!
-//! It says more than a `JobRequest` can ask for today. Where the engine could clearly be told, a
-//! field is here for it, and the step that submits jobs has to carry it over or run the line as a
-//! command; nothing may be dropped on the way. These have no counterpart yet: everything in
-//! [`picture`] but one deinterlacing and one scaling, exact sizes and pixels that are not square;
-//! that fields stay as they are where no step says otherwise; [`Rotation::Ignored`]; a picture's
-//! `colour`, `captions`, `frame_rate`, `profile` and `level` as limits; [`RateControl`] on scales
-//! other than x264's, and without a cap; a [`Sound`]'s gain, mix, sample rate and variable bit
-//! rates; a picture that is left out though the source has one; [`Timestamps`]; picture and sound in
-//! one file of fragmented MP4; and boundaries without the joining of a short last segment.
+//! It says more than a `JobRequest` can ask for today. [`request::request`] carries over all of it or
+//! says what is in the way, each as an [`Obstacle`]; nothing may be dropped on the way.
 
+pub mod obstacle;
 pub mod picture;
+pub mod request;
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use segue_model::{Packaging, Time};
 use serde::Serialize;
 
+pub use obstacle::Obstacle;
 use picture::Step;
 
 /// What a line asks for.
@@ -309,4 +306,20 @@ pub enum Proviso {
     NoSubtitles,
     /// The demuxer reads it.
     IsFormat(String),
+}
+
+impl fmt::Display for Proviso {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Proviso::IsVideo(stream) => write!(f, "stream {stream} is a picture"),
+            Proviso::IsAudio(stream) => write!(f, "stream {stream} is sound"),
+            Proviso::GopIsSegment { frames } => {
+                write!(f, "{frames} frames, once or several times, are as long as a segment")
+            }
+            Proviso::PlainPixels => f.write_str("the source's pictures are of 8 bits and 4:2:0"),
+            Proviso::EndsAt(time) => write!(f, "the source ends at about {} s", time.as_secs_f64()),
+            Proviso::NoSubtitles => f.write_str("the source has no subtitles"),
+            Proviso::IsFormat(format) => write!(f, "the source is {format}"),
+        }
+    }
 }
