@@ -44,6 +44,7 @@ impl TryFrom<v1::Request> for JobRequest {
         Ok(JobRequest {
             boundaries,
             packaging,
+            together: wire.together,
             exact: wire.exact,
             renditions,
             upscale: wire.upscale,
@@ -199,6 +200,7 @@ impl From<&JobRequest> for v1::Request {
             boundaries: boundaries.into(),
             segment_seconds: request.boundaries.segment().to_string(),
             packaging: packaging.into(),
+            together: request.together,
             exact: request.exact,
             crf: Some(request.crf.into()),
             constant_bitrate: request.constant_bitrate,

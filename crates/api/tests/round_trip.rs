@@ -147,6 +147,7 @@ fn a_request_arrives_as_it_was() {
         JobRequest {
             boundaries: BoundaryRule::KeyframesCumulative { segment },
             packaging: Packaging::Fmp4,
+            together: true,
             exact: true,
             renditions: ["720p@3M", "640x360", "source", "=720x576:64/45"]
                 .map(|r| r.parse().expect(r))

@@ -7,7 +7,7 @@ use segue_ffmpeg::job::request::{obstacles, request};
 use segue_ffmpeg::{Job, Program, Surroundings, decide_words, explain};
 use segue_model::{
     AudioRequest, BoundaryRule, ChannelRequest, FieldOrder, FrameRate, Gain, H264Profile,
-    JobRequest, Orientation, RateControl, SourceFacts, Time,
+    JobRequest, Orientation, Packaging, RateControl, SourceFacts, Time,
 };
 
 const VIDEO: &str = "-codec:v:0 libx264 -preset veryfast -crf 23 -maxrate 5611686 -bufsize \
@@ -89,6 +89,10 @@ fn lines_that_differ_ask_for_what_differs() {
     assert_eq!(asked(line(&video, FILTERS, AUDIO, "")).rate_control, uncapped);
     let from_zero = asked(line(VIDEO, FILTERS, AUDIO, "-start_at_zero"));
     assert!(!from_zero.keep_start);
+    let fmp4 = "-hls_segment_type fmp4 -hls_fmp4_init_filename X-1.mp4";
+    let fmp4 = asked(line(VIDEO, FILTERS, AUDIO, fmp4));
+    assert_eq!((fmp4.packaging, fmp4.together), (Packaging::Fmp4, true));
+    assert_eq!(fmp4.timestamp_offset, Some(Time::ZERO));
     let sound = |audio: &str| asked(line(VIDEO, FILTERS, audio, "")).audio.expect("sound");
     let quiet = sound("-codec:a:0 aac -ac 1 -ar 44100 -af volume=0.5");
     assert_eq!(quiet.gain, Gain::Factor(Time::HALF));
@@ -102,7 +106,6 @@ fn what_cannot_be_asked_for_is_named_whatever_the_source_is_like() {
     let quality = VIDEO.replace("libx264", "h264_qsv").replace("-crf 23", "-global_quality 23");
     let bare = VIDEO.replace("-crf 23 -maxrate 5611686 -bufsize 11223372", "-b:v 5000000");
     let finer = VIDEO.replace("n_forced*3", "n_forced*1");
-    let fmp4 = "-hls_segment_type fmp4 -hls_fmp4_init_filename X-1.mp4";
     for (video, filters, audio, more, said) in [
         (&*quality, FILTERS, AUDIO, "", "measured as global quality"),
         (&bare, FILTERS, AUDIO, "", "without a cap"),
@@ -112,7 +115,6 @@ fn what_cannot_be_asked_for_is_named_whatever_the_source_is_like() {
         (VIDEO, "transpose=dir=clock", AUDIO, "", "turned or mirrored"),
         (VIDEO, "scale=640:360,scale=320:180", AUDIO, "", "scaled twice"),
         (VIDEO, FILTERS, "-codec:a:0 libfdk_aac -vbr:a 3", "", "variable mode 3"),
-        (VIDEO, FILTERS, AUDIO, fmp4, "one file of fragmented MP4"),
     ] {
         let words = line(video, filters, audio, more);
         let job = job(&words);

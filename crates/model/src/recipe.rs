@@ -66,7 +66,7 @@ impl BoundaryRule {
 pub enum Packaging {
     /// MPEG transport stream, picture and sound in one file.
     MpegTs,
-    /// CMAF fragmented MP4, picture and sound in files of their own.
+    /// Fragmented MP4: CMAF where picture and sound are renditions of their own.
     Fmp4,
 }
 

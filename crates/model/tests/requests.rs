@@ -306,6 +306,19 @@ fn the_declared_cap_is_a_second_s_refill_and_a_full_buffer() {
 }
 
 #[test]
+fn fragmented_mp4_can_hold_picture_and_sound_together() {
+    let fmp4 =
+        JobRequest { packaging: Packaging::Fmp4, together: true, ..request(&["720p", "360p"]) };
+    let recipe = fmp4.resolve(&film()).expect("a recipe");
+    assert_eq!(names(&recipe), ["720p", "360p"]);
+    assert!(recipe.renditions.iter().all(|rendition| rendition.audio.is_some()));
+    let mut facts = film();
+    facts.video = None;
+    let alone = JobRequest { renditions: Vec::new(), ..fmp4 }.resolve(&facts).expect("a recipe");
+    assert_eq!(names(&alone), ["audio"]);
+}
+
+#[test]
 fn timestamps_begin_where_they_are_asked_to() {
     let offset = |packaging, asked: Option<&str>, keep_start, start: &str| {
         let mut facts = film();

@@ -9,9 +9,6 @@ pub enum Obstacle {
     /// More keyframes than boundaries.
     #[error("keyframes within segments, every {0} s")]
     KeyframesWithin(String),
-    /// One file for two tracks.
-    #[error("picture and sound in one file of fragmented MP4")]
-    Together,
     /// The picture is left out though there is one.
     #[error("sound alone of a source that has a picture")]
     WithoutPicture,

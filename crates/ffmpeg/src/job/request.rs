@@ -59,9 +59,7 @@ impl<'a> Conversion<'a> {
         }
         made.request.boundaries = BoundaryRule::Multiples { segment: boundaries.segment };
         made.request.packaging = *packaging;
-        if *packaging == Packaging::Fmp4 && video.is_some() && audio.is_some() {
-            made.hinder(Obstacle::Together);
-        }
+        made.request.together = *packaging == Packaging::Fmp4;
         made.request.timestamp_offset = Some(timestamps.offset);
         made.request.keep_start = !timestamps.from_zero;
         match video {

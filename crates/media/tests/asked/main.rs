@@ -8,6 +8,7 @@ mod sound;
 #[path = "../support/mod.rs"]
 mod support;
 mod timestamps;
+mod together;
 
 use std::path::{Path, PathBuf};
 

@@ -76,6 +76,7 @@ fn every_picture_is_shown_when_ffmpegs_line_shows_it() {
                 boundaries: BoundaryRule::Multiples { segment: Time::from_secs(3) },
                 timestamp_offset: Some(offset.parse().expect("a time")),
                 keep_start,
+                together: true,
                 preset: "veryfast".to_owned(),
                 ..quick(packaging)
             };

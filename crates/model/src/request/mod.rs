@@ -23,6 +23,8 @@ pub struct JobRequest {
     pub boundaries: BoundaryRule,
     /// What a segment is a file of.
     pub packaging: Packaging,
+    /// Picture and sound in one file also as fragmented MP4; transport streams always are so.
+    pub together: bool,
     /// Same bytes wherever it is made.
     pub exact: bool,
     /// Pictures to make; when empty, one of the source's size.
@@ -57,6 +59,7 @@ impl Default for JobRequest {
         JobRequest {
             boundaries: BoundaryRule::Grid { segment: Time::from_secs(2) },
             packaging: Packaging::MpegTs,
+            together: false,
             exact: false,
             renditions: Vec::new(),
             upscale: false,
@@ -115,10 +118,12 @@ impl JobRequest {
         };
         let renditions = match (self.packaging, audio) {
             (_, None) => renditions,
-            (Packaging::MpegTs, Some(audio)) if !renditions.is_empty() => renditions
-                .into_iter()
-                .map(|rendition| Rendition { audio: Some(audio.clone()), ..rendition })
-                .collect(),
+            (packaging, Some(audio))
+                if !renditions.is_empty() && (packaging == Packaging::MpegTs || self.together) =>
+            {
+                let heard = |rendition| Rendition { audio: Some(audio.clone()), ..rendition };
+                renditions.into_iter().map(heard).collect()
+            }
             (_, Some(audio)) => {
                 let alone = Rendition { name: "audio".into(), video: None, audio: Some(audio) };
                 renditions.into_iter().chain([alone]).collect()

@@ -227,6 +227,7 @@ impl Arguments {
                 PackagingName::Ts => Packaging::MpegTs,
                 PackagingName::Fmp4 => Packaging::Fmp4,
             },
+            together: false,
             exact: self.exact,
             renditions: self.renditions,
             upscale: self.upscale,
