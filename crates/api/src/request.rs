@@ -1,8 +1,8 @@
 //! What is asked for.
 
 use segue_model::{
-    AudioRequest, BoundaryRule, ChannelRequest, Gain, H264Profile, Hash, JobId, JobRequest,
-    Packaging, RateControl, RenditionRequest, Time,
+    AudioRequest, BoundaryRule, ChannelRequest, ColourLabels, Gain, H264Profile, Hash, JobId,
+    JobRequest, Packaging, RateControl, RenditionRequest, Time,
 };
 
 use crate::invalid::{Invalid, fits};
@@ -52,6 +52,7 @@ impl TryFrom<v1::Request> for JobRequest {
             constant_bitrate: wire.constant_bitrate,
             rate_control: wire.rate_control.map(RateControl::try_from).transpose()?,
             preset: if wire.preset.is_empty() { usual.preset } else { wire.preset },
+            colour: labels(wire.colour.unwrap_or_default()),
             profile,
             level_max: wire.level_max.map(|level| fits(level, "level_max")).transpose()?,
             timestamp_offset: seconds(&wire.timestamp_offset_seconds, "timestamp_offset_seconds")?,
@@ -150,6 +151,12 @@ fn boundaries(wire: &v1::Request, usual: Time) -> Result<BoundaryRule, Invalid> 
     }
 }
 
+fn labels(wire: v1::ColourLabels) -> ColourLabels {
+    let v1::ColourLabels { primaries, transfer, matrix } = wire;
+    let label = |text: String| (!text.is_empty()).then_some(text);
+    ColourLabels { primaries: label(primaries), transfer: label(transfer), matrix: label(matrix) }
+}
+
 /// `None` if nothing is said.
 fn seconds(text: &str, field: &str) -> Result<Option<Time>, Invalid> {
     if text.is_empty() {
@@ -206,6 +213,14 @@ impl From<&JobRequest> for v1::Request {
             constant_bitrate: request.constant_bitrate,
             rate_control: request.rate_control.map(v1::RateControl::from),
             preset: request.preset.clone(),
+            colour: (request.colour != ColourLabels::default()).then(|| {
+                let ColourLabels { primaries, transfer, matrix } = request.colour.clone();
+                v1::ColourLabels {
+                    primaries: primaries.unwrap_or_default(),
+                    transfer: transfer.unwrap_or_default(),
+                    matrix: matrix.unwrap_or_default(),
+                }
+            }),
             profile: match request.profile {
                 H264Profile::Baseline => v1::Profile::Baseline,
                 H264Profile::Main => v1::Profile::Main,

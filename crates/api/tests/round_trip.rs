@@ -8,8 +8,8 @@ use segue_model::pool::{
     Resources, Screened, Screening, SpanEnd, SpanStatus, Status, Term, WorkerId,
 };
 use segue_model::{
-    AudioRequest, BoundaryRule, ChannelRequest, FailureClass, Gain, H264Profile, Hash, JobId,
-    JobRequest, Packaging, RateControl, SegmentId, Span, SpanFailure, Time,
+    AudioRequest, BoundaryRule, ChannelRequest, ColourLabels, FailureClass, Gain, H264Profile,
+    Hash, JobId, JobRequest, Packaging, RateControl, SegmentId, Span, SpanFailure, Time,
 };
 
 /// Sent as bytes, as it would be.
@@ -157,6 +157,11 @@ fn a_request_arrives_as_it_was() {
             constant_bitrate: true,
             rate_control: None,
             preset: "slow".to_owned(),
+            colour: ColourLabels {
+                primaries: Some("bt709".to_owned()),
+                transfer: None,
+                matrix: Some("smpte170m".to_owned()),
+            },
             profile: H264Profile::Baseline,
             level_max: Some(255),
             timestamp_offset: Some(Time::new(7, 5)),

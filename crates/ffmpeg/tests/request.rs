@@ -6,8 +6,8 @@ mod sample;
 use segue_ffmpeg::job::request::{obstacles, request};
 use segue_ffmpeg::{Job, Program, Surroundings, decide_words, explain};
 use segue_model::{
-    AudioRequest, BoundaryRule, ChannelRequest, FieldOrder, FrameRate, Gain, H264Profile,
-    JobRequest, Orientation, Packaging, RateControl, SourceFacts, Time,
+    AudioRequest, BoundaryRule, ChannelRequest, ColourLabels, FieldOrder, FrameRate, Gain,
+    H264Profile, JobRequest, Orientation, Packaging, RateControl, SourceFacts, Time,
 };
 
 const VIDEO: &str = "-codec:v:0 libx264 -preset veryfast -crf 23 -maxrate 5611686 -bufsize \
@@ -57,6 +57,11 @@ fn a_media_servers_line_is_asked_for_to_the_letter() {
             buffer_bits: 11_223_372,
         }),
         preset: "veryfast".to_owned(),
+        colour: ColourLabels {
+            primaries: Some("bt709".to_owned()),
+            transfer: Some("bt709".to_owned()),
+            matrix: Some("bt709".to_owned()),
+        },
         profile: H264Profile::Main,
         level_max: Some(41),
         timestamp_offset: Some(Time::from_secs(10)),
@@ -136,12 +141,13 @@ fn what_a_source_stands_in_the_way_of_is_named() {
     fn video(facts: &mut SourceFacts) -> &mut segue_model::VideoFacts {
         facts.video.as_mut().expect("a picture")
     }
-    let changes: [(Change, &str); 12] = [
+    let changes: [(Change, &str); 13] = [
         (|_| (), ""),
         (|facts| facts.video = None, "the source has a picture"),
         (|facts| video(facts).stream = 2, "stream 0 is a picture"),
         (|facts| video(facts).field_order = FieldOrder::TopFirst, "stays interlaced"),
-        (|facts| video(facts).colour.matrix = "unknown".to_owned(), "other colours"),
+        (|facts| video(facts).colour.matrix = "unknown".to_owned(), ""),
+        (|facts| video(facts).pixel_format = "gbrp".to_owned(), "red, green and blue"),
         (|facts| video(facts).colour.full_range = true, "full range"),
         (|facts| video(facts).frame_rate = FrameRate::Variable(Time::from_secs(24)), "even rate"),
         (|facts| video(facts).start = Time::HALF, "1/2 s after the sound"),

@@ -1,5 +1,6 @@
 //! Whether an encoder keeps to what its rendition's players were told.
 
+use segue_model::colour::{MATRICES, PRIMARIES, TRANSFERS};
 use segue_model::{Colour, H264Contract, Time, h264_level};
 
 use crate::Error;
@@ -63,58 +64,6 @@ fn breaches(set: &SequenceSet, contract: &H264Contract) -> Vec<String> {
     }
     breaches
 }
-
-/// ITU-T H.273 tables 2 to 4 by libav's names, as [`Colour`] has them. Names that are not here
-/// (`reserved`) mean nothing that could be checked.
-const PRIMARIES: [(&str, u8); 12] = [
-    ("bt709", 1),
-    ("unknown", UNSPECIFIED),
-    ("bt470m", 4),
-    ("bt470bg", 5),
-    ("smpte170m", 6),
-    ("smpte240m", 7),
-    ("film", 8),
-    ("bt2020", 9),
-    ("smpte428", 10),
-    ("smpte431", 11),
-    ("smpte432", 12),
-    ("ebu3213", 22),
-];
-const TRANSFERS: [(&str, u8); 17] = [
-    ("bt709", 1),
-    ("unknown", UNSPECIFIED),
-    ("bt470m", 4),
-    ("bt470bg", 5),
-    ("smpte170m", 6),
-    ("smpte240m", 7),
-    ("linear", 8),
-    ("log100", 9),
-    ("log316", 10),
-    ("iec61966-2-4", 11),
-    ("bt1361e", 12),
-    ("iec61966-2-1", 13),
-    ("bt2020-10", 14),
-    ("bt2020-12", 15),
-    ("smpte2084", 16),
-    ("smpte428", 17),
-    ("arib-std-b67", 18),
-];
-const MATRICES: [(&str, u8); 14] = [
-    ("gbr", 0),
-    ("bt709", 1),
-    ("unknown", UNSPECIFIED),
-    ("fcc", 4),
-    ("bt470bg", 5),
-    ("smpte170m", 6),
-    ("smpte240m", 7),
-    ("ycgco", 8),
-    ("bt2020nc", 9),
-    ("bt2020c", 10),
-    ("smpte2085", 11),
-    ("chroma-derived-nc", 12),
-    ("chroma-derived-c", 13),
-    ("ictcp", 14),
-];
 
 fn code_points(colour: &Colour) -> [Option<u8>; 3] {
     let find = |table: &[(&str, u8)], name: &str| {

@@ -8,6 +8,7 @@
 
 pub mod canonical;
 mod clock;
+pub mod colour;
 mod contract;
 mod facts;
 mod failure;
@@ -33,7 +34,8 @@ pub use recipe::{
     Rendition, VideoSettings,
 };
 pub use request::{
-    AudioRequest, ChannelRequest, JobRequest, RenditionRequest, RequestError, Sizing, parse_bitrate,
+    AudioRequest, ChannelRequest, ColourLabels, JobRequest, RenditionRequest, RequestError, Sizing,
+    parse_bitrate,
 };
 pub use source::{Fingerprint, Hash, Revision, Source};
 pub use span::{SegmentId, Span};

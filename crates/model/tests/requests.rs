@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use sample::{film, sound};
 use segue_model::{
-    AudioRequest, AudioSettings, BoundaryRule, ChannelRequest, FieldOrder, FrameRate, Gain,
-    H264Profile, JobRequest, Orientation, Packaging, RateControl, Recipe, RenditionRequest,
+    AudioRequest, AudioSettings, BoundaryRule, ChannelRequest, ColourLabels, FieldOrder, FrameRate,
+    Gain, H264Profile, JobRequest, Orientation, Packaging, RateControl, Recipe, RenditionRequest,
     RequestError, Sizing, SourceFacts, Time, VideoSettings,
 };
 
@@ -316,6 +316,22 @@ fn fragmented_mp4_can_hold_picture_and_sound_together() {
     facts.video = None;
     let alone = JobRequest { renditions: Vec::new(), ..fmp4 }.resolve(&facts).expect("a recipe");
     assert_eq!(names(&alone), ["audio"]);
+}
+
+#[test]
+fn colours_are_labelled_as_asked_and_otherwise_as_the_source_is() {
+    let labelled = |colour: ColourLabels| {
+        let recipe = JobRequest { colour, ..JobRequest::default() }.resolve(&film())?;
+        Ok::<_, RequestError>(videos(&recipe)[0].contract.colour.clone())
+    };
+    let matrix = Some("smpte170m".to_owned());
+    let made = labelled(ColourLabels { matrix, ..ColourLabels::default() }).expect("a recipe");
+    assert_eq!((made.primaries.as_str(), made.matrix.as_str()), ("bt709", "smpte170m"));
+    for name in ["", "BT.709", "reserved", "gbr"] {
+        let matrix = Some(name.to_owned());
+        let refused = labelled(ColourLabels { matrix, ..ColourLabels::default() });
+        assert_eq!(refused, Err(RequestError::Colour { field: "matrix", name: name.to_owned() }));
+    }
 }
 
 #[test]

@@ -27,8 +27,8 @@ pub enum Obstacle {
     /// A turned source stays as it is stored.
     #[error("a source that is turned stays as it is stored")]
     Turned,
-    /// Labels that differ from the source's.
-    #[error("the stream is labelled with other colours than the source's")]
+    /// A matrix for a source of red, green and blue.
+    #[error("red, green and blue are converted by a matrix that the line names")]
     Colour,
     /// All levels stay in use.
     #[error("a source of full range keeps it")]

@@ -12,16 +12,16 @@
 //! says so.
 
 use segue_model::{
-    AudioFacts, AudioRequest, BoundaryRule, ChannelRequest, FieldOrder, FrameRate as SourceRate,
-    Gain, H264Profile, JobRequest, Orientation, Packaging, RateControl as EngineRate,
-    RenditionRequest, Sizing, SourceFacts, Time, VideoFacts,
+    AudioFacts, AudioRequest, BoundaryRule, ChannelRequest, ColourLabels, FieldOrder,
+    FrameRate as SourceRate, Gain, H264Profile, JobRequest, Orientation, Packaging,
+    RateControl as EngineRate, RenditionRequest, Sizing, SourceFacts, Time, VideoFacts,
 };
 
 use super::obstacle::Obstacle;
 use super::picture::{Picture, Step, size_after};
 use super::{
-    Cap, Content, FrameRate, Job, Pick, Profile, Proviso, RateControl, Rotation, Scale, Sound,
-    SoundRate, SoundStep, Video,
+    Cap, Colour, Content, FrameRate, Job, Pick, Profile, Proviso, RateControl, Rotation, Scale,
+    Sound, SoundRate, SoundStep, Video,
 };
 
 /// What keeps `job` from being asked of the engine, whatever its source is like.
@@ -113,6 +113,9 @@ impl<'a> Conversion<'a> {
             Some(Profile::High) | None => H264Profile::High,
         };
         self.request.level_max = *level;
+        if let Some(Colour { primaries, transfer, matrix }) = colour.clone() {
+            self.request.colour = ColourLabels { primaries, transfer, matrix };
+        }
         if !captions {
             self.hinder(Obstacle::WithoutCaptions);
         }
@@ -135,16 +138,10 @@ impl<'a> Conversion<'a> {
         if source.colour.full_range {
             self.hinder(Obstacle::FullRange);
         }
-        if let Some(colour) = colour {
-            let same =
-                |label: &Option<String>, own: &str| label.as_ref().is_none_or(|label| label == own);
-            let own = &source.colour;
-            if !same(&colour.primaries, &own.primaries)
-                || !same(&colour.transfer, &own.transfer)
-                || !same(&colour.matrix, &own.matrix)
-            {
-                self.hinder(Obstacle::Colour);
-            }
+        // What is made of red, green and blue would have other numbers under another matrix.
+        let converted = source.pixel_format.contains("rgb") || source.pixel_format.contains("gbr");
+        if converted && self.request.colour.matrix.is_some() {
+            self.hinder(Obstacle::Colour);
         }
         let as_it_is = match (frame_rate, source.frame_rate) {
             (FrameRate::Constant | FrameRate::Variable, SourceRate::Constant(_)) => true,

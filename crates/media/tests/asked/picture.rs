@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use segue_model::{H264Profile, JobRequest, Packaging};
+use segue_model::{ColourLabels, H264Profile, JobRequest, Packaging};
 use tempfile::TempDir;
 
 use crate::support::{job, quick};
@@ -77,5 +77,76 @@ fn profile_and_level_are_no_more_than_asked() {
                 assert_eq!(known["streams.stream.0.has_b_frames"], "0");
             }
         }
+    }
+}
+
+#[test]
+fn colours_are_only_labelled() {
+    let (_film, film) = film("128x96", "1");
+    let label = |name: &str| Some(name.to_owned());
+    let colour = ColourLabels {
+        primaries: label("bt709"),
+        transfer: label("smpte170m"),
+        matrix: label("bt470bg"),
+    };
+    let plain = JobRequest { audio: None, exact: true, ..quick(Packaging::Fmp4) };
+    let (_plain, unlabelled) = in_many(&film, &job(&film, &plain));
+    let (_many, many) = in_many(&film, &job(&film, &JobRequest { colour, ..plain }));
+    let line = "-vf setparams=color_primaries=bt709:color_trc=smpte170m:colorspace=bt470bg \
+                -c:v libx264 -an";
+    let line: Vec<&str> = line.split_whitespace().collect();
+    let (_asked, asked) = by_ffmpeg(&film, "a.mp4", &line);
+    let labels = |url: &Path| {
+        let known = segue_lab::probe(url);
+        ["color_primaries", "color_transfer", "color_space"]
+            .map(|what| known.get(&format!("streams.stream.0.{what}")).cloned())
+    };
+    assert_eq!(labels(&many), labels(&asked));
+    assert_ne!(labels(&many), labels(&unlabelled));
+    assert_eq!(segue_lab::frames(&many), segue_lab::frames(&unlabelled));
+}
+
+/// ANSI/CTA-608 in an SEI message (ATSC A/53, part 4, 6.2.3.1): a filler for each field.
+const CAPTIONS: &[u8] = &[
+    0, 0, 0, 1, 6, 4, 14, 0xb5, 0, 0x31, b'G', b'A', b'9', b'4', 3, 0x41, 0xff, 0xfc, 0x94, 0x20,
+    0xff, 0x80,
+];
+
+/// How many pictures have closed captions.
+fn captioned(url: &Path) -> usize {
+    let said = segue_lab::run(
+        segue_lab::ffprobe()
+            .args(["-v", "fatal", "-select_streams", "v", "-show_frames"])
+            .args(["-show_entries", "frame_side_data=side_data_type", "-i"])
+            .arg(url),
+    );
+    said.text().matches("Closed Captions").count()
+}
+
+#[test]
+fn closed_captions_are_passed_on() {
+    let (directory, film) = film("128x96", "1");
+    let raw = directory.path().join("raw.h264");
+    let encoded = ["-c:v", "libx264", "-preset", "ultrafast", "-x264-params", "slices=1", "-an"];
+    let (_made, stream) = by_ffmpeg(&film, "a.h264", &encoded);
+    let bytes = std::fs::read(stream).expect("a stream");
+    // In front of every slice, each of which is a picture.
+    let mut with_captions = Vec::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        let is_slice = |code: &[u8]| code[..3] == [0, 0, 1] && matches!(code[3] & 31, 1 | 5);
+        if bytes.get(at..at + 4).is_some_and(is_slice) {
+            with_captions.extend(CAPTIONS);
+        }
+        with_captions.push(*byte);
+    }
+    std::fs::write(&raw, with_captions).expect("written");
+    let (_film, film) =
+        made("b.mkv", &["-r", "25", "-i", raw.to_str().expect("a name"), "-c", "copy"]);
+    let pictures = segue_lab::frames(&film).len();
+    assert_eq!(captioned(&film), pictures);
+    for packaging in [Packaging::MpegTs, Packaging::Fmp4] {
+        let request = JobRequest { audio: None, preset: "veryfast".into(), ..quick(packaging) };
+        let (_many, many) = in_many(&film, &job(&film, &request));
+        assert_eq!(captioned(&many), pictures, "{packaging:?}");
     }
 }

@@ -75,6 +75,14 @@ pub enum RequestError {
     /// Out of range.
     #[error("rate factor {0}: --crf takes 0 (best) to 51")]
     Crf(u8),
+    /// No label of colour.
+    #[error("colour.{field} `{name}` is not known: use a name of libav's, such as bt709")]
+    Colour {
+        /// Which label.
+        field: &'static str,
+        /// What was asked for.
+        name: String,
+    },
     /// Out of range.
     #[error("timestamp_offset of {0} s: ask for 0 to 3600 seconds")]
     Offset(Time),

@@ -6,6 +6,7 @@ mod sound;
 
 use std::ops::RangeInclusive;
 
+use crate::colour::{MATRICES, PRIMARIES, TRANSFERS};
 use crate::{
     BitrateCap, BoundaryRule, Colour, FieldOrder, H264Contract, H264Profile, Packaging,
     RateControl, Recipe, Rendition, SourceFacts, Time, VideoFacts, VideoSettings, h264_level,
@@ -40,6 +41,9 @@ pub struct JobRequest {
     pub rate_control: Option<RateControl>,
     /// How hard the encoder tries.
     pub preset: String,
+    /// What the picture's colours are labelled with, whatever the source's are; no number of a pixel
+    /// changes.
+    pub colour: ColourLabels,
     /// The most that players decode.
     pub profile: H264Profile,
     /// Ten times the H.264 level that players decode at most: 41 is level 4.1. What would need more is
@@ -67,12 +71,43 @@ impl Default for JobRequest {
             constant_bitrate: false,
             rate_control: None,
             preset: "veryfast".to_owned(),
+            colour: ColourLabels::default(),
             profile: H264Profile::High,
             level_max: None,
             timestamp_offset: None,
             keep_start: false,
             audio: Some(AudioRequest::default()),
         }
+    }
+}
+
+/// Labels of colour, in libav's names (`bt709`); `None` for the source's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColourLabels {
+    /// Colour primaries, of [`PRIMARIES`].
+    pub primaries: Option<String>,
+    /// Transfer characteristics, of [`TRANSFERS`].
+    pub transfer: Option<String>,
+    /// Matrix coefficients, of [`MATRICES`] except `gbr`.
+    pub matrix: Option<String>,
+}
+
+impl ColourLabels {
+    fn over(&self, source: &Colour) -> Result<Colour, RequestError> {
+        let label = |field, asked: &Option<String>, own: &str, table: &[(&str, u8)]| match asked {
+            None => Ok(own.to_owned()),
+            Some(name) if table.iter().any(|(known, _)| known == name) => Ok(name.clone()),
+            Some(name) => Err(RequestError::Colour { field, name: name.clone() }),
+        };
+        // Numbers of red, green and blue are none that 4:2:0 could have.
+        let matrices: Vec<_> = MATRICES.into_iter().filter(|(name, _)| *name != "gbr").collect();
+        Ok(Colour {
+            // Scaling to 8-bit 4:2:0 makes every range the limited one.
+            full_range: false,
+            primaries: label("primaries", &self.primaries, &source.primaries, &PRIMARIES)?,
+            transfer: label("transfer", &self.transfer, &source.transfer, &TRANSFERS)?,
+            matrix: label("matrix", &self.matrix, &source.matrix, &matrices)?,
+        })
     }
 }
 
@@ -245,8 +280,7 @@ impl JobRequest {
                     H264Profile::Baseline => 0,
                     H264Profile::Main | H264Profile::High => JobRequest::REORDER_DEPTH,
                 },
-                // Scaling to 8-bit 4:2:0 makes every range the limited one.
-                colour: Colour { full_range: false, ..facts.colour.clone() },
+                colour: self.colour.over(&facts.colour)?,
             },
         })
     }

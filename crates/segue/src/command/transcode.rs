@@ -235,6 +235,7 @@ impl Arguments {
             constant_bitrate: self.constant_bitrate,
             rate_control: None,
             preset: self.preset,
+            colour: usual.colour,
             profile: usual.profile,
             level_max: None,
             timestamp_offset: None,
