@@ -7,6 +7,12 @@
 //! explanations show as "not yet asked of the engine". A line with an obstacle must run as a
 //! command: nothing is dropped or rounded here.
 //!
+//! Three things look alike and are not the same to the bit. Where a source of constant rate has a
+//! hole, ffmpeg repeats the last picture and the engine shows it longer. At a film's very start
+//! ffmpeg's transport streams are later by its B-frames and AAC's priming, which they are not after a
+//! seek; the engine's never are. And the packet that primes a decoder of AAC comes before the film, and
+//! is left out.
+//!
 //! The preset is a hint and is taken over; where the line says none it is x264's own, `medium`. A source
 //! that does not say what shape its pixels have is taken to have square ones, and what is made
 //! says so.

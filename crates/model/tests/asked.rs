@@ -1,0 +1,200 @@
+//! What media servers ask for in every detail, and what follows from it.
+
+mod sample;
+
+use sample::film;
+use segue_model::{
+    AudioRequest, AudioSettings, ChannelRequest, ColourLabels, Gain, H264Profile, JobRequest,
+    Orientation, Packaging, RateControl, Recipe, RenditionRequest, RequestError, SourceFacts, Time,
+    VideoSettings,
+};
+
+fn request(renditions: &[&str]) -> JobRequest {
+    let renditions = renditions.iter().map(|text| text.parse().expect("a rendition")).collect();
+    JobRequest { renditions, ..JobRequest::default() }
+}
+
+fn picture(width: u32, height: u32) -> SourceFacts {
+    let mut facts = film();
+    let video = facts.video.as_mut().expect("a picture");
+    (video.width, video.height) = (width, height);
+    facts
+}
+
+fn with_pixels(mut facts: SourceFacts, sample_aspect: Time, quarter_turns: u8) -> SourceFacts {
+    let video = facts.video.as_mut().expect("a picture");
+    video.sample_aspect = sample_aspect;
+    video.orientation = Orientation { quarter_turns, mirrored: false };
+    facts
+}
+
+fn videos(recipe: &Recipe) -> Vec<&VideoSettings> {
+    recipe.renditions.iter().filter_map(|rendition| rendition.video.as_ref()).collect()
+}
+
+fn names(recipe: &Recipe) -> Vec<&str> {
+    recipe.renditions.iter().map(|rendition| rendition.name.as_str()).collect()
+}
+
+fn heard(request: AudioRequest, facts: &SourceFacts) -> Result<AudioSettings, RequestError> {
+    let recipe = JobRequest { audio: Some(request), ..JobRequest::default() }.resolve(facts)?;
+    Ok(recipe.renditions[0].audio.clone().expect("sound"))
+}
+
+#[test]
+fn a_rate_control_is_kept_to_the_bit() {
+    for rate_control in [
+        RateControl::CappedBitrate { bitrate: 292_000, bitrate_max: 292_001, buffer_bits: 584_003 },
+        RateControl::CappedQuality { crf: 23, bitrate_max: 5_611_686, buffer_bits: 11_223_372 },
+        RateControl::Quality { crf: 51 },
+    ] {
+        let request = JobRequest { rate_control: Some(rate_control), ..request(&["720p"]) };
+        let recipe = request.resolve(&film()).expect("a recipe");
+        assert_eq!(videos(&recipe)[0].rate_control, rate_control);
+        assert_eq!(videos(&recipe)[0].contract.level, 31);
+    }
+}
+
+#[test]
+fn a_rate_control_that_no_encoder_keeps_is_refused_by_field() {
+    let refused = |renditions: &[&str], rate_control| {
+        let request = JobRequest { rate_control: Some(rate_control), ..request(renditions) };
+        request.resolve(&film()).expect_err("refused").to_string()
+    };
+    let capped = |bitrate, bitrate_max, buffer_bits| RateControl::CappedBitrate {
+        bitrate,
+        bitrate_max,
+        buffer_bits,
+    };
+    for (rate_control, field) in [
+        (capped(999, 1_000, 1_000), "rate_control.bitrate of 999"),
+        (capped(1_000, 0, 1_000), "rate_control.bitrate_max of 0"),
+        (capped(1_000, 1_000, u64::MAX), "rate_control.buffer_bits of 18446744073709551615"),
+        (capped(2_000, 1_000, 1_000), "rate_control.bitrate of 2000 is above"),
+        (RateControl::Quality { crf: 52 }, "rate factor 52"),
+    ] {
+        let said = refused(&["720p"], rate_control);
+        assert!(said.starts_with(field), "{said}");
+    }
+    let said = refused(&["720p@3M"], RateControl::Quality { crf: 20 });
+    assert!(said.contains("`720p@3000000`") && said.contains("rate_control"), "{said}");
+}
+
+#[test]
+fn an_exact_size_is_kept_whatever_the_source_is_like() {
+    for facts in [film(), picture(64, 48), with_pixels(picture(1080, 1920), Time::new(4, 3), 1)] {
+        let recipe = request(&["=426x238:1904/1917"]).resolve(&facts).expect("a recipe");
+        let video = videos(&recipe)[0];
+        let made = (video.width, video.height, video.sample_aspect);
+        assert_eq!(made, (426, 238, Time::new(1904, 1917)));
+        assert_eq!(names(&recipe), ["238p"]);
+    }
+    for text in ["=15x16", "=17x16", "=16x8194", "=0x0"] {
+        let refused = text.parse::<RenditionRequest>();
+        assert_eq!(refused, Err(RequestError::ExactSize(text.to_owned())), "{text}");
+    }
+    for text in ["=16x16:0", "=16x16:-1", "=16x16:1/101", "=16x16:100.1"] {
+        let refused = text.parse::<RenditionRequest>();
+        assert_eq!(refused, Err(RequestError::Shape(text.to_owned())), "{text}");
+    }
+}
+
+#[test]
+fn profile_and_level_are_limits() {
+    let contract = |profile, level_max, rate_control| {
+        let request = JobRequest { profile, level_max, rate_control, ..request(&["720p"]) };
+        let recipe = request.resolve(&film()).map_err(|error| error.to_string())?;
+        let contract = videos(&recipe)[0].contract.clone();
+        Ok::<_, String>((contract.profile, contract.level, contract.reorder_depth))
+    };
+    let (baseline, main, high) = (H264Profile::Baseline, H264Profile::Main, H264Profile::High);
+    assert_eq!(contract(high, Some(51), None), Ok((high, 31, 2)));
+    assert_eq!(contract(main, Some(31), None), Ok((main, 31, 2)));
+    assert_eq!(contract(baseline, None, None), Ok((baseline, 31, 0)));
+    let refused = contract(high, Some(30), None).expect_err("too large");
+    assert!(refused.contains("720p needs H.264 level 3.1, and level_max is 3.0"), "{refused}");
+    // Level 3.1 has 17.5 Mb/s in High and 14 in the others.
+    let (bitrate_max, buffer_bits) = (16_000_000, 16_000_000);
+    let rate = Some(RateControl::CappedQuality { crf: 20, bitrate_max, buffer_bits });
+    assert_eq!(contract(high, None, rate), Ok((high, 31, 2)));
+    assert_eq!(contract(main, None, rate), Ok((main, 32, 2)));
+}
+
+#[test]
+fn timestamps_begin_where_they_are_asked_to() {
+    let offset = |packaging, asked: Option<&str>, keep_start, start: &str| {
+        let mut facts = film();
+        facts.start = start.parse().expect("a time");
+        let timestamp_offset = asked.map(|asked| asked.parse().expect("a time"));
+        let request =
+            JobRequest { packaging, timestamp_offset, keep_start, ..JobRequest::default() };
+        let recipe = request.resolve(&facts).map_err(|error| error.to_string())?;
+        Ok::<_, String>(recipe.timestamp_offset.to_string())
+    };
+    let (ts, mp4) = (Packaging::MpegTs, Packaging::Fmp4);
+    assert_eq!(offset(ts, None, false, "7.3"), Ok("10".to_owned()));
+    assert_eq!(offset(ts, None, true, "7.3"), Ok("173/10".to_owned()));
+    assert_eq!(offset(ts, Some("1.4"), false, "7.3"), Ok("7/5".to_owned()));
+    assert_eq!(offset(mp4, Some("0"), false, "7.3"), Ok("0".to_owned()));
+    assert_eq!(offset(mp4, Some("0"), true, "7.3"), Ok("73/10".to_owned()));
+    for (refused, said) in [
+        (offset(mp4, Some("-1"), false, "0"), "timestamp_offset of -1 s"),
+        (offset(mp4, Some("3601"), false, "0"), "timestamp_offset of 3601 s"),
+        (offset(mp4, Some("0"), true, "-0.007"), "timestamps from -7/1000 s on"),
+        // The clock runs 0.7 s ahead, and decoding two pictures.
+        (offset(ts, Some("0.7"), false, "0"), "timestamps from 7/10 s on"),
+        (offset(ts, None, true, "-9.5"), "timestamps from 1/2 s on"),
+    ] {
+        assert!(refused.as_ref().is_err_and(|error| error.starts_with(said)), "{refused:?}");
+    }
+}
+
+#[test]
+fn colours_are_labelled_as_asked_and_otherwise_as_the_source_is() {
+    let labelled = |colour: ColourLabels| {
+        let recipe = JobRequest { colour, ..JobRequest::default() }.resolve(&film())?;
+        Ok::<_, RequestError>(videos(&recipe)[0].contract.colour.clone())
+    };
+    let matrix = Some("smpte170m".to_owned());
+    let made = labelled(ColourLabels { matrix, ..ColourLabels::default() }).expect("a recipe");
+    assert_eq!((made.primaries.as_str(), made.matrix.as_str()), ("bt709", "smpte170m"));
+    for name in ["", "BT.709", "reserved", "gbr"] {
+        let matrix = Some(name.to_owned());
+        let refused = labelled(ColourLabels { matrix, ..ColourLabels::default() });
+        assert_eq!(refused, Err(RequestError::Colour { field: "matrix", name: name.to_owned() }));
+    }
+}
+
+#[test]
+fn fragmented_mp4_can_hold_picture_and_sound_together() {
+    let fmp4 =
+        JobRequest { packaging: Packaging::Fmp4, together: true, ..request(&["720p", "360p"]) };
+    let recipe = fmp4.resolve(&film()).expect("a recipe");
+    assert_eq!(names(&recipe), ["720p", "360p"]);
+    assert!(recipe.renditions.iter().all(|rendition| rendition.audio.is_some()));
+    let mut facts = film();
+    facts.video = None;
+    let alone = JobRequest { renditions: Vec::new(), ..fmp4 }.resolve(&facts).expect("a recipe");
+    assert_eq!(names(&alone), ["audio"]);
+}
+
+#[test]
+fn sound_that_is_asked_for_in_detail_is_made_so() {
+    let asked = AudioRequest {
+        channels: ChannelRequest::Exactly(6),
+        sample_rate: Some(22_050),
+        bitrate: Some(62_656),
+        gain: Gain::Decibels(Time::from_secs(-3)),
+        ..AudioRequest::default()
+    };
+    let sound = heard(asked, &film()).expect("sound");
+    assert_eq!((sound.channels, sound.sample_rate, sound.bitrate), (6, 22_050, 62_656));
+    assert_eq!(sound.gain, asked.gain);
+    // As ffmpeg does, more than AAC can take is as much as it can: 6 bits a sample.
+    let most = |channels| {
+        let channels = ChannelRequest::Exactly(channels);
+        let asked = AudioRequest { channels, bitrate: Some(640_000), ..AudioRequest::default() };
+        heard(asked, &film()).expect("sound").bitrate
+    };
+    assert_eq!([most(1), most(2), most(6)], [288_000, 576_000, 640_000]);
+}
