@@ -141,7 +141,7 @@ fn settings_out_of_range() {
         ("--crf", "52", "0 (best) to 51"),
         ("--preset", "turbo", "veryfast"),
         ("--audio-stream", "7", "sound in stream 1"),
-        ("--audio-bitrate", "1", "16k to 1M"),
+        ("--audio-bitrate", "1", "1k to 10M"),
     ] {
         let mut command = segue();
         command.arg("transcode").arg(film()).arg("--to").arg(&directory).args([option, value]);
