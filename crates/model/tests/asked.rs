@@ -1,32 +1,15 @@
 //! What media servers ask for in every detail, and what follows from it.
 
+mod asking;
 mod sample;
 
+use asking::{picture, request, with_pixels};
 use sample::film;
 use segue_model::{
     AudioRequest, AudioSettings, ChannelRequest, ColourLabels, Gain, H264Profile, JobRequest,
-    Orientation, Packaging, RateControl, Recipe, RenditionRequest, RequestError, SourceFacts, Time,
+    Packaging, RateControl, Recipe, RenditionRequest, RequestError, SourceFacts, Time,
     VideoSettings,
 };
-
-fn request(renditions: &[&str]) -> JobRequest {
-    let renditions = renditions.iter().map(|text| text.parse().expect("a rendition")).collect();
-    JobRequest { renditions, ..JobRequest::default() }
-}
-
-fn picture(width: u32, height: u32) -> SourceFacts {
-    let mut facts = film();
-    let video = facts.video.as_mut().expect("a picture");
-    (video.width, video.height) = (width, height);
-    facts
-}
-
-fn with_pixels(mut facts: SourceFacts, sample_aspect: Time, quarter_turns: u8) -> SourceFacts {
-    let video = facts.video.as_mut().expect("a picture");
-    video.sample_aspect = sample_aspect;
-    video.orientation = Orientation { quarter_turns, mirrored: false };
-    facts
-}
 
 fn videos(recipe: &Recipe) -> Vec<&VideoSettings> {
     recipe.renditions.iter().filter_map(|rendition| rendition.video.as_ref()).collect()

@@ -1,35 +1,18 @@
 //! From what a person asks for to a recipe with every choice made.
 
+mod asking;
 mod sample;
 
+use asking::{picture, request, with_pixels};
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use sample::{film, sound};
 use segue_model::{
     AudioRequest, AudioSettings, BoundaryRule, ChannelRequest, FieldOrder, FrameRate, Gain,
-    JobRequest, Orientation, Packaging, RateControl, Recipe, RenditionRequest, RequestError,
-    Sizing, SourceFacts, Time, VideoSettings,
+    JobRequest, Packaging, RateControl, Recipe, RenditionRequest, RequestError, Sizing,
+    SourceFacts, Time, VideoSettings,
 };
-
-fn request(renditions: &[&str]) -> JobRequest {
-    let renditions = renditions.iter().map(|text| text.parse().expect("a rendition")).collect();
-    JobRequest { renditions, ..JobRequest::default() }
-}
-
-fn picture(width: u32, height: u32) -> SourceFacts {
-    let mut facts = film();
-    let video = facts.video.as_mut().expect("a picture");
-    (video.width, video.height) = (width, height);
-    facts
-}
-
-fn with_pixels(mut facts: SourceFacts, sample_aspect: Time, quarter_turns: u8) -> SourceFacts {
-    let video = facts.video.as_mut().expect("a picture");
-    video.sample_aspect = sample_aspect;
-    video.orientation = Orientation { quarter_turns, mirrored: false };
-    facts
-}
 
 fn exactly(width: u32, height: u32, sample_aspect: Time) -> Sizing {
     Sizing::Exactly { width, height, sample_aspect }
