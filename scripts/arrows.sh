@@ -19,6 +19,7 @@ declare -Ar MAY_USE=(
     [segue-store]='segue-model segue-hls'
     [segue-media]='segue-model segue-hls'
     [segue-ffmpeg]='segue-model'
+    [segue-drop-in]='segue-model segue-hls segue-api segue-ffmpeg'
     [segue-scheduler]='segue-model segue-hls segue-dispatch segue-api segue-store'
     [segue-worker]='segue-model segue-hls segue-dispatch segue-api segue-store segue-media'
     [segue]='segue-model segue-hls segue-dispatch segue-api segue-store segue-media segue-scheduler segue-worker'

@@ -1,0 +1,1 @@
+//! Has a worker run a line as it is.
