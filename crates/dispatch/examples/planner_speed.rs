@@ -191,7 +191,7 @@ fn film(stream: u64) -> JobFacts {
 
 fn demand(stream: u64, segment: u32, now: u64) -> Event {
     let renditions = Renditions::first(2);
-    let demand = Demand { renditions, segment, due: Moment(now + 1_000) };
+    let demand = Demand { renditions, segment, due: Moment(now + 1_000), to_end: false };
     let job = JobId(Hash::of(&stream.to_le_bytes()));
     let until = Some(Moment(now + 60_000));
     let claim = Claim { job, purpose: Purpose::Playback(demand), until };

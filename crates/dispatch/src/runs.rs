@@ -82,6 +82,12 @@ impl Runs {
         self.runs.iter().map(|run| run.len()).sum()
     }
 
+    /// How many segments there are at or after `index`.
+    pub fn len_from(&self, index: u32) -> u32 {
+        let at = self.runs.partition_point(|run| run.end <= index);
+        self.runs[at..].iter().map(|run| run.end - run.first.max(index)).sum()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()

@@ -1,11 +1,14 @@
 //! Who wants what: jobs, claims, and the queues they wait in. Admission control belongs here, in
 //! `claim`, when it comes.
 
+use std::collections::BTreeSet;
+
 use segue_model::pool::{ClaimId, LeaseId, Renditions};
 use segue_model::{JobId, SegmentId, Span};
 
 use super::job::Job;
 use super::queue::Line;
+use super::rest::{NEAR, Rest};
 use super::timers::Timer;
 use super::{Claim, Decision, Demand, JobFacts, Planner, Purpose};
 use crate::Moment;
@@ -13,8 +16,7 @@ use crate::Moment;
 impl Demand {
     /// Whether who wanted this went elsewhere, rather than on: seeks end what was begun for them.
     fn is_left_for(&self, other: &Demand) -> bool {
-        const ON: u32 = 8;
-        let on = self.segment..=self.segment.saturating_add(ON);
+        let on = self.segment..=self.segment.saturating_add(NEAR);
         !on.contains(&other.segment) || self.renditions != other.renditions
     }
 }
@@ -92,6 +94,7 @@ impl Planner {
         let purpose = claim.purpose.clone();
         let before = self.claims[at].demand();
         self.claims[at].claim = claim;
+        self.set_rest(job, at, Rest::of(&purpose));
         match purpose {
             Purpose::Playback(demand) => {
                 self.jobs[job].streams.insert(at);
@@ -100,13 +103,9 @@ impl Planner {
                 }
                 self.await_turn(at);
             }
-            Purpose::Batch { renditions, .. } => {
-                let renditions = self.jobs[job].known(renditions);
-                self.jobs[job].batches.insert(at, renditions);
-                self.finish_batches(job, self.jobs[job].id);
-                self.queue_batch(job);
-            }
+            Purpose::Batch { .. } => self.finish_batches(job, self.jobs[job].id),
         }
+        self.queue_batch(job);
     }
 
     pub(super) fn unclaim(&mut self, id: ClaimId) {
@@ -121,19 +120,10 @@ impl Planner {
         self.set_timer(Timer::Claim(at), None);
         let Some(wish) = self.claims.remove(at) else { return };
         self.claim_index.remove(&wish.id);
-        let job = &mut self.jobs[wish.job];
-        job.streams.remove(&at);
+        self.jobs[wish.job].streams.remove(&at);
+        self.set_rest(wish.job, at, None);
         if let Some(demand) = wish.demand() {
             self.stop_unwatched(wish.job, demand);
-        }
-        let job = &mut self.jobs[wish.job];
-        let was_batch = job.batches.remove(&at).is_some();
-        if was_batch && job.batches.is_empty() {
-            for lease in job.leases.clone() {
-                if !self.leases[lease].playback {
-                    self.cut_to_current(lease);
-                }
-            }
         }
         self.jobs[wish.job].unclaimed_until = self.now + self.policy.unclaimed;
         self.queue_batch(wish.job);
@@ -142,12 +132,11 @@ impl Planner {
     /// A viewer left a place, or altogether: what nobody else comes to there ends with the segment at
     /// hand, and makes way like a batch.
     fn stop_unwatched(&mut self, job: u32, left: Demand) {
-        let state = &self.jobs[job];
-        let ahead = (self.policy.read_ahead + self.policy.chunk) / state.segment_length() + 1;
-        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-        for lease in state.makers_near(left.segment, ahead, left.renditions) {
+        let ahead = self.segments_ahead(job, &left);
+        for lease in self.jobs[job].makers_near(left.segment, ahead, left.renditions) {
             let (span, renditions) = (self.leases[lease].span, self.leases[lease].renditions);
             let comes = |demand: Demand| {
+                let ahead = self.segments_ahead(job, &demand);
                 !demand.renditions.intersection(renditions).is_empty()
                     && demand.segment <= span.end
                     && span.first <= demand.segment.saturating_add(ahead)
@@ -158,6 +147,13 @@ impl Planner {
                 self.demote(lease);
             }
         }
+    }
+
+    /// How far ahead of a viewer something may be made for it, in segments.
+    fn segments_ahead(&self, job: u32, demand: &Demand) -> u32 {
+        let ahead = self.policy.read_ahead_of(demand) + self.policy.chunk;
+        let segments = ahead / self.jobs[job].segment_length() + 1;
+        u32::try_from(segments).unwrap_or(u32::MAX)
     }
 
     pub(super) fn doom_if_unclaimed(&mut self, at: u32) {
@@ -174,8 +170,8 @@ impl Planner {
             if !job.failed && !job.is_unclaimed() {
                 continue;
             }
-            let claims = job.streams.iter().chain(job.batches.keys());
-            for claim in claims.copied().collect::<Vec<_>>() {
+            let claims = job.streams.iter().chain(job.rests.keys());
+            for claim in claims.copied().collect::<BTreeSet<_>>() {
                 self.drop_claim(claim);
             }
             self.drop_leases(at);
@@ -221,11 +217,12 @@ impl Planner {
     /// Batch claims of which everything is published are fulfilled.
     pub(super) fn finish_batches(&mut self, job: u32, id: JobId) {
         let state = &self.jobs[job];
-        if state.batches.is_empty() || state.failed {
+        if state.rests.is_empty() || state.failed {
             return;
         }
-        let done = state.batches.iter().filter(|(_, wanted)| state.is_complete(**wanted));
-        for at in done.map(|(at, _)| *at).collect::<Vec<_>>() {
+        let is_batch = |at: &u32| self.claims[*at].demand().is_none();
+        let done = state.rests.iter().filter(|(_, rest)| state.is_complete(rest.renditions));
+        for at in done.map(|(at, _)| *at).filter(is_batch).collect::<Vec<_>>() {
             let claim = self.claims[at].id;
             self.decisions.push(Decision::Finished { claim, job: id });
             self.drop_claim(at);
@@ -251,11 +248,12 @@ impl Planner {
         let due = next.opening.map(|opening| job.due(&demand, opening.span.first));
         let late = self.late_lease(at);
         let due = late.map(|_| demand.due).or(due);
-        if let Some(due) = due.filter(|due| *due - self.policy.read_ahead <= self.now) {
+        let read_ahead = self.policy.read_ahead_of(&demand);
+        if let Some(due) = due.filter(|due| *due - read_ahead <= self.now) {
             let rides = next.opening.is_some_and(|it| self.ridden(wish.job, it).is_some());
             return self.stand_in_line(at, due, rides && late.is_none());
         }
-        let begins = due.map(|due| due - self.policy.read_ahead);
+        let begins = due.map(|due| due - read_ahead);
         let wake = [begins, next.paused].into_iter().flatten().min();
         self.set_timer(Timer::Stream(at), wake);
     }
@@ -280,7 +278,7 @@ impl Planner {
     /// left, or neither.
     pub(super) fn queue_batch(&mut self, at: u32) {
         let job = &self.jobs[at];
-        let next = job.next_open(0, job.batch_renditions(), self.now);
+        let next = job.next_for_batch(0, self.now);
         let place = self.batch_place(at);
         let job = &self.jobs[at];
         let line = job.line(job.batch_renditions());
@@ -313,7 +311,7 @@ impl Planner {
             };
             (deadline.unwrap_or(Moment(u64::MAX)), wish.arrival)
         };
-        self.jobs[job].batches.keys().map(place).min()
+        self.jobs[job].rests.keys().map(place).min()
     }
 
     fn leave_batch_queues(&mut self, at: u32) {

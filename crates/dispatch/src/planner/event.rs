@@ -180,6 +180,9 @@ pub struct Demand {
     pub segment: u32,
     /// When it runs dry without that.
     pub due: Moment,
+    /// Whether all that follows, to the film's end, is wanted as soon as there is room for it: what
+    /// is far ahead ranks as a batch does.
+    pub to_end: bool,
 }
 
 /// What is to be done, or to be known.

@@ -8,6 +8,7 @@ use segue_model::{JobId, SegmentId, Span};
 
 use super::event::{Cuts, JobFacts};
 use super::queue::Line;
+use super::rest::Rest;
 use super::trouble::Trouble;
 use crate::{Millis, Moment, Runs};
 
@@ -29,8 +30,8 @@ pub(super) struct Job {
     pub tails: BTreeSet<(Millis, u32)>,
     /// Playback claims.
     pub streams: BTreeSet<u32>,
-    /// Batch claims, and which renditions each wants.
-    pub batches: BTreeMap<u32, Renditions>,
+    /// Claims that want some of it without hurry, and what.
+    pub rests: BTreeMap<u32, Rest>,
     /// What failed at segments that are still missing.
     pub troubles: BTreeMap<u32, Trouble>,
     /// Its place among the jobs with open batch work, while it has some.
@@ -105,7 +106,7 @@ impl Job {
             leases: BTreeSet::new(),
             tails: BTreeSet::new(),
             streams: BTreeSet::new(),
-            batches: BTreeMap::new(),
+            rests: BTreeMap::new(),
             troubles: BTreeMap::new(),
             queued: None,
             stealable: None,
@@ -300,29 +301,36 @@ impl Job {
         row.is_some_and(|row| row.published.contains(segment.index))
     }
 
-    /// How many segments are open in any of these.
-    pub fn open_segments(&self, renditions: Renditions) -> u32 {
-        let rows = renditions.iter().filter_map(|r| self.renditions.get(r as usize));
-        rows.map(|row| row.open.len()).max().unwrap_or(0)
+    /// How many segments of a rendition are open from `from` on.
+    pub fn open_from(&self, rendition: u32, from: u32) -> u32 {
+        self.renditions.get(rendition as usize).map_or(0, |row| row.open.len_from(from))
     }
 
-    /// How many segments are not published in some of these.
-    pub fn unpublished(&self, renditions: Renditions) -> u32 {
-        let rows = renditions.iter().filter_map(|r| self.renditions.get(r as usize));
-        rows.map(|row| row.unpublished).max().unwrap_or(0)
-    }
-
-    /// What a batch wants, all of them together.
-    pub fn batch_renditions(&self) -> Renditions {
-        self.batches.values().fold(Renditions::NONE, |all, some| all.union(*some))
+    /// How many segments of a rendition are not published from `from` on.
+    pub fn unpublished_from(&self, rendition: u32, from: u32) -> u32 {
+        let Some(row) = self.renditions.get(rendition as usize) else { return 0 };
+        match from {
+            0 => row.unpublished,
+            _ => self.cuts.segments().saturating_sub(from) - row.published.len_from(from),
+        }
     }
 
     /// The first open run at or after `from`, as far as it is open in the same renditions and none
     /// of it has to wait.
     pub fn next_open(&self, from: u32, renditions: Renditions, now: Moment) -> Next {
+        self.next_open_where(now, |rendition| renditions.contains(rendition).then_some(0), from)
+    }
+
+    /// The same, of renditions from where `begin` says.
+    pub fn next_open_where(
+        &self,
+        now: Moment,
+        begin: impl Fn(u32) -> Option<u32>,
+        from: u32,
+    ) -> Next {
         let mut next = Next::default();
         let mut from = from;
-        while let Some(opening) = self.first_open(from, renditions) {
+        while let Some(opening) = self.first_open(from, &begin) {
             let first = opening.span.first;
             if let Some(trouble) = self.troubles.get(&first).filter(|t| t.not_before > now) {
                 let at = trouble.not_before;
@@ -340,12 +348,15 @@ impl Job {
         next
     }
 
-    fn first_open(&self, from: u32, renditions: Renditions) -> Option<Opening> {
-        let known = self.known(renditions);
-        let open = |rendition: u32| self.renditions[rendition as usize].open.from(from);
-        let first = known.iter().filter_map(|r| Some(open(r)?.first)).min()?;
+    fn first_open(&self, from: u32, begin: impl Fn(u32) -> Option<u32>) -> Option<Opening> {
+        let known = 0..self.renditions.len() as u32;
+        let open = |rendition: u32| {
+            let from = begin(rendition)?.max(from);
+            self.renditions[rendition as usize].open.from(from)
+        };
+        let first = known.clone().filter_map(|r| Some(open(r)?.first)).min()?;
         let at = |rendition: &u32| open(*rendition).is_some_and(|run| run.first == first);
-        let renditions: Renditions = known.iter().filter(at).collect();
+        let renditions: Renditions = known.filter(at).collect();
         let end = renditions.iter().filter_map(|r| Some(open(r)?.end)).min()?;
         Some(Opening { span: Span { first, end }, renditions })
     }

@@ -21,6 +21,7 @@ mod place;
 mod policy;
 mod queue;
 mod reports;
+mod rest;
 mod timers;
 mod trouble;
 mod view;

@@ -127,7 +127,8 @@ impl Planner {
         let next = self.jobs[job].next_open(demand.segment, demand.renditions, self.now);
         let Some(opening) = next.opening else { return Ok(()) };
         let due = self.jobs[job].due(&demand, opening.span.first);
-        if due - self.policy.read_ahead > self.now {
+        let read_ahead = self.policy.read_ahead_of(&demand);
+        if due - read_ahead > self.now {
             return Ok(());
         }
         let chosen = self.choose_for_viewer(job, opening);
@@ -135,7 +136,7 @@ impl Planner {
             let arrival = self.leases[lease].arrival(self.now, opening.span.first);
             let sooner = chosen.is_some_and(|(_, other)| other < arrival);
             if arrival <= due || !sooner {
-                let end = self.chunk_end(job, &demand, opening.span, self.policy.read_ahead);
+                let end = self.chunk_end(job, &demand, opening.span, read_ahead);
                 self.extend(lease, end);
                 return Ok(());
             }
@@ -301,10 +302,9 @@ impl Planner {
     /// The first open batch work of a job that somebody can do.
     fn next_batch(&self, job: u32, wanted: &[EncoderFamily]) -> Option<(Opening, u32)> {
         let state = &self.jobs[job];
-        let renditions = state.batch_renditions();
         let mut from = 0;
         for _ in 0..CANDIDATES {
-            let opening = state.next_open(from, renditions, self.now).opening?;
+            let opening = state.next_for_batch(from, self.now).opening?;
             if let Some(device) = self.choose_for_batch(job, opening, wanted, None) {
                 return Some((opening, device));
             }
@@ -376,14 +376,15 @@ impl Planner {
         let state = &self.jobs[job];
         let lease = &self.leases[victim];
         let span = Span { first: lease.ready_through + 1, end: lease.span.end };
-        let opening = Opening { span, renditions: lease.renditions };
+        let Some(opening) = state.wanted_of(span, lease.renditions) else { return false };
         // A device gains nothing from halving its own work, unless a process of it stands still.
         let except = (lease.standstill == 0).then_some(lease.device);
         let Some(thief) = self.choose_for_batch(job, opening, wanted, except) else {
             return false;
         };
         let device = &self.devices[thief];
-        let effort = device.effort(state.kind, lease.renditions, state.per_mille(lease.renditions));
+        let renditions = opening.renditions;
+        let effort = device.effort(state.kind, renditions, state.per_mille(renditions));
         let length = state.segment_length();
         let pace = device.pace(effort, device.left(), length);
         let lead_in = pace * state.lead_in / length;
@@ -397,7 +398,6 @@ impl Planner {
             return false;
         }
         let end = lease.span.end;
-        let renditions = lease.renditions;
         self.shorten(victim, end - share);
         let stolen = Opening { span: Span { first: end - share, end }, renditions };
         if !self.jobs[job].is_open(stolen) {
@@ -424,6 +424,6 @@ impl Job {
 
     /// Whether nobody wants it.
     pub(super) fn is_unclaimed(&self) -> bool {
-        self.streams.is_empty() && self.batches.is_empty()
+        self.streams.is_empty() && self.rests.is_empty()
     }
 }

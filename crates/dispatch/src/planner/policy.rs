@@ -1,5 +1,6 @@
 //! How patient the planner is, and how far it looks ahead. Data only.
 
+use super::event::Demand;
 use crate::Millis;
 
 /// Every length of time and every bound the planner goes by.
@@ -24,6 +25,8 @@ pub struct Policy {
     pub forgive: Millis,
     /// How far ahead of its viewer a stream is made.
     pub read_ahead: Millis,
+    /// The same where the viewer wants all of it, to the film's end; beyond that it is a batch.
+    pub read_ahead_to_end: Millis,
     /// How much is ordered at once for a viewer.
     pub chunk: Millis,
     /// A lease without progress for so long, and for eight times its pace, is taken to hang. The
@@ -55,6 +58,13 @@ pub struct Policy {
     pub transient_max: Option<u32>,
 }
 
+impl Policy {
+    /// How far ahead of a viewer its stream is made.
+    pub fn read_ahead_of(&self, demand: &Demand) -> Millis {
+        if demand.to_end { self.read_ahead_to_end } else { self.read_ahead }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Policy {
         Policy {
@@ -67,6 +77,7 @@ impl Default for Policy {
             late: 300,
             forgive: 900,
             read_ahead: 30_000,
+            read_ahead_to_end: 60_000,
             chunk: 6_000,
             stall: 20_000,
             stall_first: 90_000,

@@ -49,7 +49,11 @@ impl Planner {
         match timer {
             // What follows is decided by `place`, as after every event.
             Timer::Settled | Timer::Family(_) => {}
-            Timer::Strangers => self.dismiss_strangers(),
+            Timer::Strangers => {
+                self.dismiss_strangers();
+                // Who wanted what earlier terms gave out has said so by now.
+                self.end_all_unwanted();
+            }
             Timer::Worker(worker) => {
                 self.workers[worker].timer = None;
                 self.watch_worker(worker);

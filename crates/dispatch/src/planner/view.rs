@@ -122,8 +122,7 @@ impl Planner {
         let job = &self.jobs[*self.job_index.get(&id)?];
         let (published, total) = job.counts();
         let queued = |stream: &u32| self.claims[*stream].queued.is_some();
-        let batch = job.batch_renditions();
-        let waiting = job.streams.iter().any(queued) || job.open_segments(batch) > 0;
+        let waiting = job.streams.iter().any(queued) || job.open_for_batch() > 0;
         let leases = job.leases.iter().map(|at| self.view_lease(*at)).collect();
         Some(JobView { published, total, waiting, leases })
     }

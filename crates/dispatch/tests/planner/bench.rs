@@ -108,7 +108,17 @@ impl Bench {
     }
 
     pub fn watches_film(&mut self, now: u64, id: ClaimId, name: &str, segment: u32) {
-        let demand = Demand { renditions: Renditions::only(0), segment, due: Moment(now) };
+        let (renditions, due) = (Renditions::only(0), Moment(now));
+        self.demands(now, id, name, Demand { renditions, segment, due, to_end: false });
+    }
+
+    /// Somebody who watches, and wants all that follows.
+    pub fn wants_the_rest(&mut self, now: u64, id: ClaimId, segment: u32) {
+        let (renditions, due) = (Renditions::only(0), Moment(now));
+        self.demands(now, id, "film", Demand { renditions, segment, due, to_end: true });
+    }
+
+    pub fn demands(&mut self, now: u64, id: ClaimId, name: &str, demand: Demand) {
         let claim = Claim { job: named(name), purpose: Purpose::Playback(demand), until: None };
         self.tell(now, Event::Claim { id, claim });
     }

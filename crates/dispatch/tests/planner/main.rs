@@ -2,5 +2,6 @@
 
 mod bench;
 mod failing;
+mod to_end;
 mod waiting;
 mod workers;

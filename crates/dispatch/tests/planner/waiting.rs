@@ -49,7 +49,8 @@ fn a_batch_makes_way_for_viewers_within_a_segment() {
     bench.says(SETTLED, ALICE, vec![making(batch, 5)]);
     for viewer in 0..3 {
         let renditions = Renditions::only(0);
-        let demand = Demand { renditions, segment: 100 + viewer * 50, due: Moment(SETTLED) };
+        let (segment, due) = (100 + viewer * 50, Moment(SETTLED));
+        let demand = Demand { renditions, segment, due, to_end: false };
         let claim = Claim { job: job(), purpose: Purpose::Playback(demand), until: None };
         bench.tell(SETTLED + 10, Event::Claim { id: ClaimId(10 + u64::from(viewer)), claim });
     }

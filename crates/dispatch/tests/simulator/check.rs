@@ -132,6 +132,7 @@ impl World {
                 self.check_pause(order);
                 self.check_waiting(worker, order);
                 self.check_family(worker, order);
+                self.check_rest(order);
             }
             self.check_throttle(order);
         }
@@ -205,7 +206,9 @@ impl World {
             return;
         }
         let policy = Policy::default();
-        let most = film.watched_to + policy.read_ahead + policy.chunk + 2 * LENGTH;
+        let to_end = self.viewers.iter().any(|v| v.to_end && self.films[v.film].id == order.job);
+        let read_ahead = if to_end { policy.read_ahead_to_end } else { policy.read_ahead };
+        let most = film.watched_to + read_ahead + policy.chunk + 2 * LENGTH;
         let end = u64::from(order.span.end) * LENGTH;
         if end > most {
             let what = format!("{order:?} up to {end} ms, watched to {} ms", film.watched_to);
@@ -237,6 +240,7 @@ impl World {
                 }
             }
         }
+        self.check_unwanted(&view);
         let awake = self.planner_frozen_until + 4_000 < self.now;
         for host in &self.hosts {
             let Some(since) = host.silent_since else { continue };

@@ -39,10 +39,16 @@ pub enum Flaw {
     NeverReinstates,
     /// Nobody tells the planner that a viewer left.
     KeepsClaims,
+    /// The planner does not understand that a viewer wants all that follows.
+    ForgetsTheRest,
+    /// The planner takes who wants all that follows for a batch.
+    WantsItWhole,
+    /// Nobody tells the planner that one who wants all that follows left.
+    KeepsTheRest,
 }
 
 impl Flaw {
-    pub const ALL: [Flaw; 16] = [
+    pub const ALL: [Flaw; 19] = [
         Flaw::IgnoresVersions,
         Flaw::BeginsLate,
         Flaw::IgnoresItsClock,
@@ -59,6 +65,9 @@ impl Flaw {
         Flaw::PutsViewersOff,
         Flaw::NeverReinstates,
         Flaw::KeepsClaims,
+        Flaw::ForgetsTheRest,
+        Flaw::WantsItWhole,
+        Flaw::KeepsTheRest,
     ];
 
     pub fn policy(flaw: Option<Flaw>) -> Policy {

@@ -129,6 +129,9 @@ pub struct Viewer {
     leaves_at: u64,
     pub id: ClaimId,
     begun: bool,
+    /// Whether all that follows is wanted; then, in clear weather, it stands still until it is there.
+    pub to_end: bool,
+    pub left_at: Option<u64>,
 }
 
 impl Viewer {
@@ -150,7 +153,15 @@ impl Viewer {
             leaves_at,
             id: ClaimId(index),
             begun: false,
+            to_end: chance.happens(4_000),
+            left_at: None,
         }
+    }
+}
+
+impl Viewer {
+    pub fn has_begun(&self) -> bool {
+        self.begun
     }
 }
 
@@ -169,14 +180,20 @@ impl World {
         if seeks {
             next = self.chance.below(segments.into()) as u32;
         }
+        let stands = self.waits_for_the_rest(at);
         let viewer = &mut self.viewers[at];
+        if stands {
+            // Its buffer is full, and stays so.
+            viewer.anchor = (now + BUFFER) as i64 - (u64::from(next) * LENGTH) as i64;
+        }
         if begins {
             viewer.begun = true;
             viewer.anchor = (now + 1_000) as i64 - (u64::from(next) * LENGTH) as i64;
         }
         let due = |anchor: i64, next: u32| anchor + (u64::from(next) * LENGTH) as i64;
         let (anchor, renditions) = (viewer.anchor, viewer.renditions);
-        while next < segments
+        while !stands
+            && next < segments
             && due(anchor, next) <= (now + BUFFER) as i64
             && renditions.iter().all(|rendition| self.is_there(film, rendition, next))
         {
@@ -216,9 +233,13 @@ impl World {
         self.films[film].watched_to = self.films[film].watched_to.max(played);
         let put_off = if self.flaw == Some(Flaw::PutsViewersOff) { 60_000 } else { 0 };
         let due = Moment(due + put_off);
-        let purpose = Purpose::Playback(Demand { renditions, segment, due });
-        let until = Some(Moment(self.now + 5_000));
-        let until = until.filter(|_| self.flaw != Some(Flaw::KeepsClaims));
+        let to_end = viewer.to_end && self.flaw != Some(Flaw::ForgetsTheRest);
+        let purpose = if viewer.to_end && self.flaw == Some(Flaw::WantsItWhole) {
+            Purpose::Batch { renditions, deadline: None }
+        } else {
+            Purpose::Playback(Demand { renditions, segment, due, to_end })
+        };
+        let until = Some(Moment(self.now + 5_000)).filter(|_| !self.keeps_claim(at));
         if self.planner.is_some() {
             if !self.checks.is_known(job) {
                 self.tell_film(film);
@@ -230,10 +251,16 @@ impl World {
 
     fn leave(&mut self, at: usize) {
         self.viewers[at].done = true;
+        self.viewers[at].left_at = Some(self.now);
         let id = self.viewers[at].id;
-        if self.flaw != Some(Flaw::KeepsClaims) {
+        if !self.keeps_claim(at) {
             self.tell_planner(Event::Unclaim(id));
         }
+    }
+
+    fn keeps_claim(&self, at: usize) -> bool {
+        let to_end = self.viewers[at].to_end;
+        self.flaw == Some(Flaw::KeepsClaims) || (to_end && self.flaw == Some(Flaw::KeepsTheRest))
     }
 
     fn is_there(&self, film: usize, rendition: u32, index: u32) -> bool {

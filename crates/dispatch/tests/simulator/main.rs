@@ -12,6 +12,7 @@ mod faults;
 mod flaw;
 mod host;
 mod jobs;
+mod rest;
 mod weather;
 mod world;
 

@@ -13,6 +13,7 @@ use crate::check::Checks;
 use crate::flaw::Flaw;
 use crate::host::Host;
 use crate::jobs::{Film, Viewer};
+use crate::rest::Rests;
 use crate::weather::{CLEAR_AT, Fault, OVER_AT, Weather};
 
 /// What is under way.
@@ -96,6 +97,7 @@ pub struct World {
     pub hosts: Vec<Host>,
     pub films: Vec<Film>,
     pub viewers: Vec<Viewer>,
+    pub rests: Rests,
     pub store: BTreeSet<(JobId, u32, u32)>,
     pub store_stalls_until: u64,
     pub store_errs_until: u64,
@@ -129,6 +131,7 @@ impl World {
             hosts,
             films,
             viewers,
+            rests: Rests::default(),
             store: BTreeSet::new(),
             store_stalls_until: 0,
             store_errs_until: 0,
@@ -264,6 +267,7 @@ impl World {
         let policy: Policy = Flaw::policy(self.flaw);
         self.planner = Some(Planner::new(Term(self.term), policy, Moment(self.now)));
         self.checks.led(self.now);
+        self.rests.clear();
         for film in 0..self.films.len() {
             if self.films[film].batch_open() {
                 self.tell_film(film);
@@ -286,6 +290,7 @@ impl World {
             return self.at(self.planner_frozen_until, Happening::Told(event));
         }
         let Some(planner) = &mut self.planner else { return };
+        self.rests.told(&event);
         let decisions = planner.handle(Moment(self.now), event);
         self.checks.steps += 1;
         let next = planner.deadline();
