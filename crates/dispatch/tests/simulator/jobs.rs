@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use segue_dispatch::Moment;
-use segue_dispatch::planner::{Claim, Cuts, Demand, Event, JobFacts, JobFailure, Purpose};
+use segue_dispatch::planner::{Claim, Cuts, Demand, Event, JobFacts, JobFailure, Policy, Purpose};
 use segue_model::pool::{ClaimId, EncoderFamily, Renditions, Term};
 use segue_model::{FailureClass, Hash, JobId, Span};
 
@@ -282,7 +282,13 @@ impl World {
         let Some(film) = self.films.iter_mut().find(|film| film.id == job) else { return };
         film.failed = true;
         let bad = film.is_bad();
-        if devices.len() < 2 {
+        // One whose like was not heard of for so long is alone, and believed.
+        let lately = self.now.saturating_sub(Policy::default().alone_after);
+        let others = self.last_beats.iter().filter(|(host, _)| {
+            devices.iter().all(|device| device.worker != self.hosts[**host].id)
+        });
+        let alone = others.clone().all(|(_, (heard_at, _))| *heard_at <= lately);
+        if devices.len() < 2 && !alone {
             let what = format!("{failure:?}");
             self.checks.broke("no job fails by one device's word", what);
         } else if !bad && failure.class == Some(FailureClass::Source) {
