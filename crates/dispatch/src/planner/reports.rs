@@ -225,6 +225,10 @@ impl Planner {
             let order = segue_model::pool::Order { span, renditions, ..order };
             let lease = self.adopt(job, worker, device, order);
             self.progress(lease, &said);
+            // Who wanted it may have left meanwhile; of earlier terms that is known later.
+            if order.lease.term == self.term || self.now >= self.strangers_until {
+                self.end_unwanted(job);
+            }
         } else {
             self.finish_batches(job, order.job);
         }

@@ -213,7 +213,10 @@ impl World {
         let since = viewer.stalled_since.filter(|_| !moved && late > 0).unwrap_or(now);
         viewer.stalled_since = Some(since);
         let calm = now > CLEAR_AT + CALM_AFTER && since > CLEAR_AT + CALM_AFTER;
-        if calm && now - since > STALL_MAX && !self.films[film].is_bad() {
+        // Who was told that something is made, and is not, waits for it to be stored.
+        let misled = |until: u64| until > 0 && since < until + Policy::default().storage;
+        let misled = self.hosts.iter().any(|host| misled(host.babbles_until));
+        if calm && !misled && now - since > STALL_MAX && !self.films[film].is_bad() {
             self.checks.broke(
                 "viewers are served before batches, and in time",
                 format!("viewer {at} waits for segment {next} for {} ms", now - since),
