@@ -78,7 +78,8 @@ async fn work(arguments: Arguments) -> Result<(), WorkerError> {
     let shelf = Arc::new(Shelf::new((arguments.memory as usize) << 20));
     let (reports, reported) = mpsc::channel(REPORTS);
     let threads = cores.div_ceil(spans);
-    let shop = Arc::new(Shop::new(spawner, shelf.clone(), store, sources, reports, threads));
+    let segments = Segments::new(shelf.clone(), store.clone());
+    let shop = Arc::new(Shop::new(spawner, shelf, store, sources, reports, threads));
     let began = Instant::now();
     let id = worker_id(&name);
     let session =
@@ -89,7 +90,7 @@ async fn work(arguments: Arguments) -> Result<(), WorkerError> {
         answer: trial.answer,
     };
     let daemon = Daemon::new(session, shop, identity, began);
-    let serving = tokio::spawn(serve(listener, shelf));
+    let serving = tokio::spawn(serve(listener, segments));
     let (happenings, happened) = mpsc::channel(REPORTS);
     let linked = tokio::spawn(link::keep(endpoint, happenings));
     // For people and for programs: from here on it can be given work.
@@ -110,7 +111,7 @@ fn contract() -> Contract<'static> {
         .with_service_name("grpc.health.v1.Health")
 }
 
-async fn serve(listener: TcpListener, shelf: Arc<Shelf>) {
+async fn serve(listener: TcpListener, segments: Segments) {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SegmentsServer<Segments>>().await;
     let (reflection, reflection_alpha) = match (contract().build_v1(), contract().build_v1alpha()) {
@@ -122,7 +123,7 @@ async fn serve(listener: TcpListener, shelf: Arc<Shelf>) {
     };
     let served = Server::builder()
         .tcp_nodelay(true)
-        .add_service(SegmentsServer::new(Segments(shelf)))
+        .add_service(SegmentsServer::new(segments))
         .add_service(health_service)
         .add_service(reflection)
         .add_service(reflection_alpha)

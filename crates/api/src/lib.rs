@@ -13,6 +13,7 @@ mod greeting;
 mod invalid;
 pub mod pool;
 pub mod request;
+mod source_info;
 
 pub use client::{Client, ClientError};
 pub use described::{DESCRIBED_MAX, Described};

@@ -97,8 +97,8 @@ impl Owner {
                 Purpose::Batch { renditions, deadline: *deadline }
             }
             Why::Viewer(watching) => {
-                let Watching { renditions, segment, due, .. } = **watching;
-                Purpose::Playback(Demand { renditions, segment, due })
+                let Watching { renditions, segment, due, to_end, .. } = **watching;
+                Purpose::Playback(Demand { renditions, segment, due, to_end })
             }
         };
         self.plan(Event::Claim { id, claim: Claim { job, purpose, until: None } });

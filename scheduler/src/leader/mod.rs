@@ -85,6 +85,8 @@ pub struct Viewer {
     pub segment: u32,
     /// How long it can play without that.
     pub due_in_ms: u32,
+    /// Whether all that follows is wanted, too.
+    pub to_end: bool,
 }
 
 /// What is known of a job here.

@@ -34,6 +34,7 @@ pub(super) struct Watching {
     pub renditions: Renditions,
     pub segment: u32,
     pub due: Moment,
+    pub to_end: bool,
     told: BTreeMap<(u32, u32), Whereabouts>,
 }
 
@@ -71,7 +72,7 @@ impl Owner {
     }
 
     fn place_viewer(&mut self, stream: u64, viewer: Viewer) -> Option<ClaimId> {
-        let Viewer { name, job, renditions, segment, due_in_ms } = viewer;
+        let Viewer { name, job, renditions, segment, due_in_ms, to_end } = viewer;
         if self.jobs.get(&job).is_some_and(|entry| entry.failed.is_some()) {
             self.viewers.get_mut(&stream)?.lost.insert(job);
             return None;
@@ -84,13 +85,13 @@ impl Owner {
         match self.claims.get_mut(&id) {
             Some(Wanted { why: Why::Viewer(watching), .. }) => {
                 (watching.renditions, watching.segment) = (renditions, segment);
-                watching.due = due;
+                (watching.due, watching.to_end) = (due, to_end);
                 // What is behind the playhead is of no interest any more.
                 watching.told.retain(|(_, index), _| *index >= segment);
             }
             _ => {
                 let told = BTreeMap::new();
-                let watching = Watching { stream, renditions, segment, due, told };
+                let watching = Watching { stream, renditions, segment, due, to_end, told };
                 let why = Why::Viewer(Box::new(watching));
                 self.claims.insert(id, Wanted { job, text: text.into(), why });
                 self.claimed_entry(job).claims.insert(id);
@@ -142,11 +143,22 @@ impl Owner {
             return;
         }
         let Some(view) = self.planner.job(job) else { return };
+        let mut readers = None;
         let mut news: HashMap<u64, Vec<v1::SegmentState>> = HashMap::new();
         let mut noted = Vec::new();
         for id in viewers {
             let Some((stream, fresh)) = self.news_for(id, job, &view) else { continue };
-            let said = fresh.iter().map(|(segment, place)| self.to_wire(job, *segment, *place));
+            let said = fresh.iter().map(|(segment, place)| {
+                let at = match place {
+                    Whereabouts::Nowhere => None,
+                    Whereabouts::At(worker) => Some(*worker),
+                    Whereabouts::Published => {
+                        let readers = readers.get_or_insert_with(|| self.planner.readers());
+                        reader(readers, job, *segment, maker(&view, *segment))
+                    }
+                };
+                self.to_wire(job, *segment, *place, at)
+            });
             news.entry(stream).or_default().extend(said);
             noted.push((stream, id, fresh));
         }
@@ -190,11 +202,7 @@ impl Owner {
             return Whereabouts::Published;
         }
         let SegmentId { rendition, index } = segment;
-        let holder = view.leases.iter().find(|lease| {
-            let made = lease.span.first <= index && index < lease.ready_through;
-            made && lease.renditions.contains(rendition)
-        });
-        holder.map_or(Whereabouts::Nowhere, |lease| Whereabouts::At(lease.worker))
+        maker(view, (rendition, index)).map_or(Whereabouts::Nowhere, Whereabouts::At)
     }
 
     fn to_wire(
@@ -202,13 +210,10 @@ impl Owner {
         job: JobId,
         (rendition, index): (u32, u32),
         place: Whereabouts,
+        at: Option<WorkerId>,
     ) -> v1::SegmentState {
-        let worker_address = match place {
-            Whereabouts::At(worker) => {
-                self.workers.get(&worker).map(|worker| worker.address.clone()).unwrap_or_default()
-            }
-            Whereabouts::Nowhere | Whereabouts::Published => String::new(),
-        };
+        let worker = at.and_then(|worker| self.workers.get(&worker));
+        let worker_address = worker.map(|worker| worker.address.clone()).unwrap_or_default();
         let published = place == Whereabouts::Published;
         v1::SegmentState { job: job.to_string(), rendition, index, published, worker_address }
     }
@@ -230,4 +235,30 @@ impl Owner {
             self.tell_viewers(job);
         }
     }
+}
+
+/// Who made a segment not long ago.
+fn maker(view: &JobView, (rendition, index): (u32, u32)) -> Option<WorkerId> {
+    let holder = view.leases.iter().find(|lease| {
+        let made = lease.span.first <= index && index < lease.ready_through;
+        made && lease.renditions.contains(rendition)
+    });
+    holder.map(|lease| lease.worker)
+}
+
+/// Who reads a segment from the store for those who do not see it: who made it, as it may still have
+/// it at hand, or else each of those that are well in turn.
+fn reader(
+    readers: &[WorkerId],
+    job: JobId,
+    (rendition, index): (u32, u32),
+    maker: Option<WorkerId>,
+) -> Option<WorkerId> {
+    if let Some(maker) = maker.filter(|maker| readers.contains(maker)) {
+        return Some(maker);
+    }
+    // Not all that is watched begins with the same one.
+    let turn = u64::from(index) + u64::from(rendition) + u64::from(job.0.0[0]);
+    let turn = turn.checked_rem(readers.len() as u64)?;
+    readers.get(turn as usize).copied()
 }

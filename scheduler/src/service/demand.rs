@@ -68,11 +68,12 @@ fn read(message: v1::DemandRequest) -> Result<Vec<Viewer>, (String, String)> {
 }
 
 fn read_viewer(wire: v1::Viewer, outer: &str) -> Result<Viewer, (String, String)> {
-    let v1::Viewer { viewer: name, job, renditions, segment, due_in_ms } = wire;
+    let v1::Viewer { viewer: name, job, renditions, segment, due_in_ms, to_end } = wire;
     let job =
         job_id(&job).map_err(|Invalid { field, reason }| (format!("{outer}.{field}"), reason))?;
     if let Some(wrong) = renditions.iter().find(|index| **index >= Renditions::MAX) {
         return Err((format!("{outer}.renditions"), format!("{wrong} is no index of a rendition")));
     }
-    Ok(Viewer { name, job, renditions: renditions.into_iter().collect(), segment, due_in_ms })
+    let renditions = renditions.into_iter().collect();
+    Ok(Viewer { name, job, renditions, segment, due_in_ms, to_end })
 }

@@ -36,6 +36,16 @@ impl Jobs for Services {
     type WatchStream = Responses<v1::WatchResponse>;
     type DemandStream = Responses<v1::DemandResponse>;
 
+    async fn describe(
+        &self,
+        request: Request<v1::DescribeRequest>,
+    ) -> Result<Response<v1::DescribeResponse>, Status> {
+        let v1::DescribeRequest { source } = request.into_inner();
+        let found = self.look_at(&source).await?;
+        let info = Some(v1::SourceInfo::from(&found.facts));
+        Ok(Response::new(v1::DescribeResponse { info }))
+    }
+
     async fn submit(
         &self,
         request: Request<v1::SubmitRequest>,

@@ -1,6 +1,7 @@
 //! `Jobs.Submit`, step by step: what is asked for, what the source is, which job that makes, and the
 //! promise to make it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use segue_api::{Invalid, v1};
@@ -47,8 +48,7 @@ impl Services {
 
     async fn try_accept(&self, submit: v1::SubmitRequest) -> Result<v1::SubmitResponse, Status> {
         let wish = self.read(submit)?;
-        let found = self.leader.describe(wish.source.clone()).await.map_err(words::ended)?;
-        let found = found.map_err(|why| not_described(&wish.source, why))?;
+        let found = self.look_at(&wish.source).await?;
         let job = plan(&wish, &found)?;
         let id = job.id;
         // What is taken to be finished is looked at again: somebody may have removed some of it.
@@ -65,6 +65,13 @@ impl Services {
             self.leader.pardon(id).await.map_err(words::ended)?
         };
         Ok(v1::SubmitResponse { job: id.to_string(), claim: wish.claim, progress: Some(progress) })
+    }
+
+    /// What a source is, as a worker sees it; or as one saw it a moment ago.
+    pub(super) async fn look_at(&self, source: &str) -> Result<Arc<Found>, Status> {
+        check_source(source).map_err(|reason| words::field("source", &reason))?;
+        let found = self.leader.describe(source.to_owned()).await.map_err(words::ended)?;
+        found.map_err(|why| not_described(source, why))
     }
 
     /// Waits a little for one that is on its way out of the store.
@@ -170,14 +177,14 @@ fn plan(wish: &Wish, found: &Found) -> Result<Job, Status> {
 fn not_described(source: &str, why: NotDescribed) -> Status {
     match why {
         NotDescribed::Nobody => words::try_again(
-            "no worker is there to look at the source: start one (segue worker) and submit again",
+            "no worker is there to look at the source: start one (segue worker) and ask again",
             NO_WORKER,
         ),
         NotDescribed::Busy => {
-            words::try_again("all workers are looking at other sources: submit again", NO_WORKER)
+            words::try_again("all workers are looking at other sources: ask again", NO_WORKER)
         }
         NotDescribed::TooLong => Status::deadline_exceeded(format!(
-            "{source} is still being looked at: submit again, what was found by then counts"
+            "{source} is still being looked at: ask again, what was found by then counts"
         )),
         NotDescribed::Failed(failure) => match failure.class {
             FailureClass::Source => words::field("source", &failure.message),

@@ -6,6 +6,7 @@ use segue_model::{JobId, SegmentId, Span};
 
 use super::Planner;
 use super::device::Health;
+use super::worker::Worker;
 use crate::Moment;
 
 /// Everything at a glance.
@@ -135,6 +136,17 @@ impl Planner {
     /// Whether a segment is published, as far as is known.
     pub fn is_published(&self, id: JobId, segment: SegmentId) -> bool {
         self.job_index.get(&id).is_some_and(|at| self.jobs[*at].is_published(segment))
+    }
+
+    /// Workers that others can read from: those that are well, and of them those that do not leave, if
+    /// there is one.
+    pub fn readers(&self) -> Vec<WorkerId> {
+        let well = self.workers.iter().map(|(_, worker)| worker);
+        let well = well.filter(|worker| worker.connected && !worker.suspected);
+        let leaves = |worker: &Worker| worker.drain || worker.draining;
+        let (leaving, staying): (Vec<_>, Vec<_>) = well.partition(|worker| leaves(worker));
+        let those = if staying.is_empty() { leaving } else { staying };
+        those.into_iter().map(|worker| worker.id).collect()
     }
 
     fn view_worker(&self, at: u32) -> WorkerView {

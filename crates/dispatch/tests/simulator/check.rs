@@ -191,8 +191,8 @@ impl World {
             return;
         }
         if self.now >= seen_at + Policy::default().cross {
-            // And stays with the new one.
-            film.family = Some(family);
+            // And stays with the new one; a single segment may be a second opinion just the same.
+            film.family = (order.span.len() > 1).then_some(family);
         } else if order.span.len() > 1 {
             // One segment is a second opinion on a source that was blamed.
             let what = format!("{order:?} on {family:?}, {pinned:?} was there at {seen_at}");
