@@ -301,7 +301,8 @@ impl Viewing {
         let submitted = Submitted { job: job.clone(), rendition };
         let demand = move |segment: u32, due_in_ms: u32| {
             let (viewer, job) = ("anna".to_owned(), job.clone());
-            let viewer = v1::Viewer { viewer, job, renditions: vec![0], segment, due_in_ms };
+            let (renditions, to_end) = (vec![0], false);
+            let viewer = v1::Viewer { viewer, job, renditions, segment, due_in_ms, to_end };
             v1::DemandRequest { viewers: vec![viewer] }
         };
         says.send(demand(first, 0)).await?;

@@ -31,8 +31,9 @@ impl TryFrom<v1::SourceInfo> for SourceFacts {
         let declared = declared_duration.as_deref();
         let declared = declared.map(|declared| exact(declared, "declared_duration"));
         let video = video.map(|video| VideoFacts::try_from(video).map_err(|e| e.within("video")));
-        let each = |(at, track)| {
-            AudioFacts::try_from(track).map_err(|error| error.within(&format!("audio[{at}]")))
+        let each = |(at, track): (usize, v1::AudioInfo)| {
+            AudioFacts::try_from(track)
+                .map_err(|error: Invalid| error.within(&format!("audio[{at}]")))
         };
         Ok(SourceFacts {
             container,

@@ -107,3 +107,38 @@ async fn if_who_looks_dies_another_one_is_asked() {
     drop(dying);
     submit.await.expect("no panic").expect("submitted");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_is_described_as_a_submit_does_and_not_looked_at_again_by_it() {
+    let house = House::start().await;
+    let worker = Worker::start(&house, 1, Habits::default()).await;
+    let source = |source: &str| v1::DescribeRequest { source: source.to_owned() };
+    let mut jobs = house.client().await.jobs();
+    for wrong in ["", "film.mkv", "https://example.org/film.mkv", "file:///a\nb"] {
+        let refused = jobs.describe(source(wrong)).await.expect_err(wrong);
+        assert_eq!(wrong_field(&refused), "source");
+    }
+    assert_eq!(worker.habits.looked.load(Ordering::SeqCst), 0);
+    let described = jobs.describe(source(FILM)).await.expect("described").into_inner();
+    let mut facts = crate::sample::film();
+    let (ticks, positions) = (Vec::new(), Vec::new());
+    facts.video.as_mut().expect("a picture").keyframes =
+        segue_model::KeyframeIndex { scanned: false, ticks, positions };
+    assert_eq!(segue_model::SourceFacts::try_from(described), Ok(facts));
+    house.submit(batch(FILM, "it")).await.expect("submitted");
+    assert_eq!(worker.habits.looked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_described_is_refused_as_a_submit_is() {
+    let house = House::start().await;
+    let blind = || Habits {
+        fault: Some(failure(FailureClass::Source, "there is no picture in it")),
+        ..Habits::default()
+    };
+    let _blind = [Worker::start(&house, 1, blind()).await, Worker::start(&house, 2, blind()).await];
+    let source = v1::DescribeRequest { source: FILM.to_owned() };
+    let refused = house.client().await.jobs().describe(source).await.expect_err("no film");
+    assert_eq!(wrong_field(&refused), "source");
+    assert!(refused.message().contains("there is no picture in it"), "{refused}");
+}

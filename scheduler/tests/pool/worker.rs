@@ -112,6 +112,7 @@ struct Process {
 }
 
 struct Body {
+    number: u64,
     address: String,
     identity: String,
     store: Store,
@@ -128,6 +129,7 @@ impl Body {
         let session =
             Session::new(WorkerId(number), 1, capabilities(number), Patience::default(), Moment(0));
         Body {
+            number,
             address: house.address.clone(),
             identity: house.store.identity().await.expect("an identity"),
             store: house.store.clone(),
@@ -210,7 +212,7 @@ impl Body {
             let says = match action {
                 Action::Hello(hello) => {
                     self.stream = hello.stream;
-                    let (address, version) = ("127.0.0.1:9".to_owned(), VERSION.to_owned());
+                    let (address, version) = (address(self.number), VERSION.to_owned());
                     let store = self.identity.clone();
                     Says::Hello(Greeting { hello, address, version, store }.into())
                 }
@@ -249,6 +251,11 @@ impl Body {
             _ => {}
         }
     }
+}
+
+/// Where a worker says that it is; nobody is there.
+pub fn address(number: u64) -> String {
+    format!("127.0.0.1:{number}")
 }
 
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

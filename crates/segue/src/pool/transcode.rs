@@ -289,6 +289,7 @@ fn last_viewer(info: &v1::JobInfo) -> v1::Viewer {
         renditions: (0..renditions).collect(),
         segment: total.checked_div(renditions).unwrap_or(0).saturating_sub(1),
         due_in_ms: u32::MAX,
+        to_end: false,
     }
 }
 
