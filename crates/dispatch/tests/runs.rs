@@ -28,6 +28,7 @@ proptest! {
             prop_assert_eq!(&all, &set.iter().copied().collect::<Vec<_>>());
             let runs_of: Vec<Span> = runs.iter().collect();
             prop_assert!(runs_of.windows(2).all(|pair| pair[0].end < pair[1].first));
+            prop_assert_eq!(runs.len_from(11) as usize, set.range(11..).count());
             prop_assert_eq!(runs.contains(7), set.contains(&7));
             prop_assert_eq!(runs.from(9).map(|run| run.first), set.range(9..).next().copied());
             let missing = runs.missing_in(Span { first: 3, end: 30 });

@@ -70,7 +70,6 @@ async fn a_viewer_is_told_where_each_segment_is_as_it_comes() {
             assert!(segment.index >= 3, "{segment:?}");
             if segment.published {
                 assert!(published.insert(segment.index), "{segment:?} was told before");
-            } else {
             }
             assert_eq!(
                 segment.worker_address,
