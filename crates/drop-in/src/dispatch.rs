@@ -169,6 +169,7 @@ impl Run {
                 }
                 Err(trouble) => trouble,
             };
+            let is_first = pause.is_none();
             let pause = pause.get_or_insert_with(|| Pause::new(Some(line)));
             let is_absent = matches!(trouble, Trouble::Unreachable(_));
             if is_absent {
@@ -177,6 +178,12 @@ impl Run {
             let left = self.config.absent_wait.saturating_sub(since.elapsed());
             if !is_absent || left.is_zero() || self.may_run_here(&trouble) {
                 return self.without_pool(&trouble, since, pause);
+            }
+            if is_first {
+                eprintln!(
+                    "segue-ffmpeg: {trouble}: it is waited for, {} s",
+                    left.as_secs_f64().ceil()
+                );
             }
             // A scheduler that is just started again is back in a moment.
             if let Some(code) = ended(pause.wait(left.min(TRY_AGAIN))) {
