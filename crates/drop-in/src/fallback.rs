@@ -18,8 +18,11 @@ pub fn remedy(policy: FallbackPolicy, trouble: &Trouble) -> &'static str {
         (Trouble::Busy(_), FallbackPolicy::Never | FallbackPolicy::WhenUnreachable) => {
             "add a worker, or set fallback = \"when-busy\" to have ffmpeg run here then"
         }
-        _ => {
+        (_, FallbackPolicy::Never) => {
             "`segue doctor` says what to do; fallback = \"when-unreachable\" has ffmpeg run here then"
+        }
+        (_, FallbackPolicy::WhenUnreachable | FallbackPolicy::WhenBusy) => {
+            "and there is no ffmpeg here: `segue doctor` says what to do"
         }
     }
 }

@@ -15,10 +15,12 @@ use support::{DropIn, FFMPEG, FFPROBE, end, lines, until};
 /// A copy that takes as long as its film plays, under way.
 fn slow_copy(drop_in: &DropIn) -> Child {
     drop_in.film("film.mkv", 120);
-    let words = ["-v", "error", "-re", "-i", "film.mkv", "-c", "copy", "copy.mkv"];
+    let line = "-v error -re -i film.mkv -c copy -flush_packets 1 copy.mkv";
+    let words: Vec<&str> = line.split(' ').collect();
     let mut command = drop_in.command(&words);
     let child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until("the copy to begin", || drop_in.at("copy.mkv").exists());
+    let written = || drop_in.at("copy.mkv").metadata().is_ok_and(|file| file.len() > 0);
+    until("the copy to begin", written);
     child
 }
 

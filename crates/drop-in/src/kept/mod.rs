@@ -80,7 +80,8 @@ impl Kept {
     /// A file in it, of at most `most` bytes.
     fn read(&self, name: &str, most: u64) -> Option<Vec<u8>> {
         let file = File::open(self.existing()?.join(name)).ok()?;
-        let mut bytes = Vec::new();
+        // Read in one piece: most are smaller.
+        let mut bytes = Vec::with_capacity(16 * 1024);
         file.take(most + 1).read_to_end(&mut bytes).ok()?;
         (bytes.len() as u64 <= most).then_some(bytes)
     }
