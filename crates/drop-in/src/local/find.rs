@@ -17,7 +17,16 @@ const USUAL: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 /// The ffmpeg that is here: what the settings name; else Jellyfin's, or the first in PATH or a usual
 /// place that is not this program.
 pub fn find(config: &Config, variable: &impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    config.ffmpeg.clone().or_else(|| first(places(variable), "ffmpeg"))
+    find_beside(None, config, variable)
+}
+
+/// The same, for whoever looks in the place of another program: `None` is this one.
+pub fn find_beside(
+    ourselves: Option<&Path>,
+    config: &Config,
+    variable: &impl Fn(&str) -> Option<OsString>,
+) -> Option<PathBuf> {
+    config.ffmpeg.clone().or_else(|| first(ourselves, places(variable), "ffmpeg"))
 }
 
 /// The ffprobe that is here: what the settings name; else the one beside our ffmpeg, or the first
@@ -26,11 +35,21 @@ pub fn find_ffprobe(
     config: &Config,
     variable: &impl Fn(&str) -> Option<OsString>,
 ) -> Option<PathBuf> {
+    find_ffprobe_beside(None, config, variable)
+}
+
+/// The same, for whoever looks in the place of another program: `None` is this one.
+pub fn find_ffprobe_beside(
+    ourselves: Option<&Path>,
+    config: &Config,
+    variable: &impl Fn(&str) -> Option<OsString>,
+) -> Option<PathBuf> {
     if config.ffprobe.is_some() {
         return config.ffprobe.clone();
     }
-    let beside = find(config, variable).and_then(|ffmpeg| Some(ffmpeg.parent()?.to_owned()));
-    first(beside.into_iter().chain(places(variable)), "ffprobe")
+    let ffmpeg = find_beside(ourselves, config, variable);
+    let beside = ffmpeg.and_then(|ffmpeg| Some(ffmpeg.parent()?.to_owned()));
+    first(ourselves, beside.into_iter().chain(places(variable)), "ffprobe")
 }
 
 fn places(variable: &impl Fn(&str) -> Option<OsString>) -> impl Iterator<Item = PathBuf> {
@@ -41,8 +60,13 @@ fn places(variable: &impl Fn(&str) -> Option<OsString>) -> impl Iterator<Item = 
     [PathBuf::from(JELLYFINS)].into_iter().chain(in_path).chain(usual)
 }
 
-fn first(places: impl Iterator<Item = PathBuf>, name: &str) -> Option<PathBuf> {
-    let ourselves = std::env::current_exe().and_then(std::fs::metadata).ok();
+fn first(
+    ourselves: Option<&Path>,
+    places: impl Iterator<Item = PathBuf>,
+    name: &str,
+) -> Option<PathBuf> {
+    let ourselves = ourselves.map_or_else(std::env::current_exe, |path| Ok(path.to_owned()));
+    let ourselves = ourselves.and_then(std::fs::metadata).ok();
     places.map(|place| place.join(name)).find(|program| {
         let Ok(metadata) = program.metadata() else { return false };
         let is_program = metadata.is_file() && metadata.mode() & 0o111 != 0;
@@ -99,7 +123,7 @@ mod tests {
         program(&at("good/ffmpeg"));
         program(&at("later/ffmpeg"));
         let names = ["nowhere", "link", "copy", "directory", "text", "good", "later"];
-        let found = first(names.iter().map(|name| at(name)), "ffmpeg");
+        let found = first(None, names.iter().map(|name| at(name)), "ffmpeg");
         assert_eq!(found, Some(at("good/ffmpeg")));
     }
 

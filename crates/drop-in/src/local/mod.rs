@@ -10,7 +10,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output};
 
-pub use find::{find, find_ffprobe, is_ourselves, jellyfins_ffprobe};
+pub use find::{
+    find, find_beside, find_ffprobe, find_ffprobe_beside, is_ourselves, jellyfins_ffprobe,
+};
 
 /// Set for programs that run in our place: whoever is called with it was called by itself.
 const GUARD: &str = "SEGUE_FFMPEG_RUNS";
