@@ -8,12 +8,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use segue_ffmpeg::{Answer, CommandLine, Decision, Job, Program, explain};
 
+use crate::announce::announce;
 use crate::asked::Asked;
 use crate::config::Config;
 use crate::fallback::{may_run_here, remedy};
 use crate::kept::Kept;
 use crate::kept::fallbacks::Fallback;
 use crate::pause::{Pause, Waited};
+use crate::presence::is_anybody_there;
 use crate::questions::Question;
 use crate::{Ending, Trouble, command, job, local};
 
@@ -21,6 +23,8 @@ use crate::{Ending, Trouble, command, job, local};
 const FAILED: u8 = 1;
 /// What it says when a signal ended it.
 const SIGNALLED: u8 = 255;
+/// What took longer to find out is not found out again for each line.
+const LONG: Duration = Duration::from_secs(2);
 /// A scheduler that is not there is looked for again after this.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
@@ -41,16 +45,17 @@ pub fn run(
         Some("--segue-explain") => return explain(asked.explained(), false),
         Some("--segue-explain-json") => return explain(asked.explained(), true),
         Some(own) if own.starts_with("--segue-") => {
-            eprintln!("{USAGE}");
+            // Whoever does not read it has read enough.
+            let _ = writeln!(std::io::stderr(), "{USAGE}");
             return ExitCode::from(FAILED);
         }
         _ => {}
     }
     if local::is_loop(variable) {
-        eprintln!(
-            "segue-ffmpeg: the program that should be the ffmpeg here has called segue-ffmpeg: name \
+        announce(format_args!(
+            "the program that should be the ffmpeg here has called segue-ffmpeg: name \
              another one with SEGUE_LOCAL_FFMPEG and SEGUE_LOCAL_FFPROBE"
-        );
+        ));
         return ExitCode::from(FAILED);
     }
     let config = match Config::load(variable) {
@@ -92,7 +97,7 @@ fn explain(asked: Asked, as_json: bool) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("segue-ffmpeg: it cannot be explained: {error}");
+            announce(format_args!("it cannot be explained: {error}"));
             ExitCode::from(FAILED)
         }
     }
@@ -101,7 +106,7 @@ fn explain(asked: Asked, as_json: bool) -> ExitCode {
 /// Settings that cannot be used are never guessed. What would do work fails only after a while: a
 /// media server that starts ffmpeg again at each request would do so without a pause.
 fn misconfigured(asked: &Asked, error: &str) -> ExitCode {
-    eprintln!("segue-ffmpeg: {error}");
+    announce(format_args!("{error}"));
     let line = asked.line();
     let works = matches!(asked.decide().answer, Answer::Job | Answer::Command | Answer::CopyHere);
     if works {
@@ -122,10 +127,10 @@ fn ffprobe(
 }
 
 fn no_program(name: &str, setting: &str) -> ExitCode {
-    eprintln!(
-        "segue-ffmpeg: there is no {name} here, which this needs: install one, or name it with \
+    announce(format_args!(
+        "there is no {name} here, which this needs: install one, or name it with \
          {setting} or in the settings"
-    );
+    ));
     ExitCode::from(FAILED)
 }
 
@@ -162,6 +167,7 @@ impl Run {
         }
         let mut job = self.decision.job.as_ref();
         loop {
+            let asked = Instant::now();
             let trouble = match self.attempt(line, &mut job) {
                 Ok(ending) => {
                     self.kept.forget_absence();
@@ -172,18 +178,20 @@ impl Run {
             let is_first = pause.is_none();
             let pause = pause.get_or_insert_with(|| Pause::new(Some(line)));
             let is_absent = matches!(trouble, Trouble::Unreachable(_));
-            if is_absent {
-                self.kept.remember_absence(&self.config.schedulers);
-            }
             let left = self.config.absent_wait.saturating_sub(since.elapsed());
             if !is_absent || left.is_zero() || self.may_run_here(&trouble) {
+                // Others are spared what took long to find out, and that nobody is there at all.
+                let schedulers = &self.config.schedulers;
+                if is_absent && (asked.elapsed() > LONG || !is_anybody_there(schedulers)) {
+                    self.kept.remember_absence(schedulers);
+                }
                 return self.without_pool(&trouble, since, pause);
             }
             if is_first {
-                eprintln!(
-                    "segue-ffmpeg: {trouble}: it is waited for, {} s",
+                announce(format_args!(
+                    "{trouble}: it is waited for, {} s",
                     left.as_secs_f64().ceil()
-                );
+                ));
             }
             // A scheduler that is just started again is back in a moment.
             if let Some(code) = ended(pause.wait(left.min(TRY_AGAIN))) {
@@ -202,7 +210,7 @@ impl Run {
             if let Some(asked) = *job {
                 match job::run(asked, line, &self.config).await {
                     Err(Trouble::NotAJob(reason)) => {
-                        eprintln!("segue-ffmpeg: a worker runs this as it is: {reason}");
+                        announce(format_args!("a worker runs this as it is: {reason}"));
                         *job = None;
                     }
                     done => return done,
@@ -224,7 +232,7 @@ impl Run {
         if self.may_run_here(trouble) {
             return self.here_instead(&trouble.to_string());
         }
-        eprintln!("segue-ffmpeg: {trouble}: {}", remedy(self.config.fallback, trouble));
+        announce(format_args!("{trouble}: {}", remedy(self.config.fallback, trouble)));
         let left = self.config.absent_wait.saturating_sub(since.elapsed());
         ended(pause.wait(left)).unwrap_or(ExitCode::from(FAILED))
     }
@@ -235,7 +243,7 @@ impl Run {
             return no_program("ffmpeg", "SEGUE_LOCAL_FFMPEG");
         };
         let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-        eprintln!("segue-ffmpeg: {} runs here instead of in the pool: {reason}", ffmpeg.display());
+        announce(format_args!("{} runs here instead of in the pool: {reason}", ffmpeg.display()));
         self.kept.count_fallback(&Fallback {
             at: SystemTime::now(),
             instead_of: self.decision.answer.to_string(),

@@ -10,6 +10,7 @@
 //! from run to run.
 #![forbid(unsafe_code)]
 
+mod announce;
 pub mod asked;
 pub mod command;
 pub mod config;
@@ -20,8 +21,10 @@ pub mod job;
 pub mod kept;
 pub mod local;
 pub mod pause;
+mod presence;
 pub mod questions;
 mod trouble;
 
+pub use announce::announce;
 pub use ending::Ending;
 pub use trouble::Trouble;

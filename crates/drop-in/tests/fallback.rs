@@ -4,6 +4,7 @@ mod support;
 
 use std::fs::File;
 use std::io::Write;
+use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -117,4 +118,28 @@ fn a_name_that_is_no_text_is_for_the_ffmpeg_that_is_here() {
     let output = never.run(&words);
     assert_eq!(output.status.code(), Some(1));
     assert!(own_lines(&output.stderr)[0].contains("not UTF-8"), "{output:?}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_any_more_stops_nothing() {
+    let drop_in = DropIn::new();
+    drop_in.film("film.mkv", 1);
+    let mut command = drop_in.command(&ENCODE);
+    let (read, write) = std::io::pipe().unwrap();
+    drop(read);
+    assert!(command.stderr(write).status().unwrap().success());
+    assert!(drop_in.at("out.ts").metadata().unwrap().len() > 0);
+}
+
+#[test]
+fn a_scheduler_that_is_there_is_asked_by_the_next_line_whatever_became_of_this_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    // It takes every connection, and does nothing for anybody.
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let drop_in = DropIn::new().with("SEGUE_SCHEDULER", address);
+    drop_in.film("film.mkv", 1);
+    assert!(drop_in.run(&ENCODE).status.success());
+    assert_eq!(drop_in.kept().fallbacks().total, 1);
+    assert!(!drop_in.cache().join("absent").exists());
 }

@@ -10,6 +10,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output};
 
+use crate::announce::announce;
+
 pub use find::{
     find, find_beside, find_ffprobe, find_ffprobe_beside, is_ourselves, jellyfins_ffprobe,
 };
@@ -29,10 +31,8 @@ pub fn is_loop(variable: &impl Fn(&str) -> Option<OsString>) -> bool {
 /// done; it then has been said, and this is the exit code.
 pub fn instead<W: AsRef<OsStr>>(program: &Path, words: &[W]) -> ExitCode {
     let error = Command::new(program).args(words).env(GUARD, "1").exec();
-    eprintln!(
-        "segue-ffmpeg: {} cannot be run: {error}: `segue doctor` says what to do",
-        program.display()
-    );
+    let program = program.display();
+    announce(format_args!("{program} cannot be run: {error}: `segue doctor` says what to do"));
     ExitCode::from(NOT_THERE)
 }
 

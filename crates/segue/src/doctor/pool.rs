@@ -1,7 +1,7 @@
 //! The way to a pool, and whether it sees what the media server sees.
 
 use std::future::Future;
-use std::path::Path;
+use std::path::{Component, Path};
 use std::time::Duration;
 
 use segue_api::{Client, v1};
@@ -148,8 +148,10 @@ fn maps(maps: &[PathMap]) -> Finding {
 async fn film(config: &Config, client: Option<Client>, path: &Path) -> Finding {
     const CHECK: &str = "film";
     let shown = path.display();
-    let there = path.canonicalize();
-    let absolute = match there {
+    // A link keeps its name, as that is what is asked for; only `..` leads elsewhere over one.
+    let climbs = path.components().any(|part| part == Component::ParentDir);
+    let absolute = match path.canonicalize() {
+        Ok(canonical) if climbs => canonical,
         Ok(_) => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
         Err(error) => {
             let said = format!("{shown} cannot be found here: {error}");
@@ -158,7 +160,7 @@ async fn film(config: &Config, client: Option<Client>, path: &Path) -> Finding {
     };
     let Some(source) = config.source_url(&absolute) else {
         let said = format!("{shown} cannot be named to workers");
-        return Finding::fail(CHECK, said, "name it in full, without `..`");
+        return Finding::fail(CHECK, said, "a bucket's objects have names in UTF-8: rename it");
     };
     let Some(client) = client else {
         return Finding::fail(
