@@ -33,12 +33,21 @@ fn programs_get_json() {
 }
 
 #[test]
-fn what_is_not_built_is_said_and_fails() {
-    for arguments in [&["-i", "a.mkv", "b.mp4"][..], &["-version"], &[]] {
-        let output = run(arguments);
-        assert_eq!(output.status.code(), Some(1));
-        assert!(output.stdout.is_empty());
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("not built yet") && said.contains("--segue-explain"), "{said}");
-    }
+fn words_that_are_no_text_are_explained_and_are_no_job() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let words = ["--segue-explain", "-i"].map(OsStr::new);
+    let odd = [OsStr::from_bytes(b"a\xff.mkv"), OsStr::new("b.mp4")];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_segue-ffmpeg"));
+    let output = command.args(words).args(odd).output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(first_line(&output), "command");
+}
+
+#[test]
+fn options_of_its_own_that_there_are_not_are_refused() {
+    let output = run(&["--segue-explian", "-version"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--segue-explain ARGV"));
 }

@@ -7,6 +7,7 @@
 
 mod bars;
 pub mod command;
+pub mod doctor;
 pub mod ending;
 mod interrupt;
 pub mod output;

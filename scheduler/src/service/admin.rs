@@ -13,7 +13,8 @@ impl Admin for Services {
         _: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
         let workers = self.leader.workers().await.map_err(words::ended)?;
-        Ok(Response::new(v1::ListWorkersResponse { workers }))
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Ok(Response::new(v1::ListWorkersResponse { workers, version }))
     }
 
     async fn drain(

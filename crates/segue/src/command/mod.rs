@@ -1,5 +1,6 @@
 //! The commands: argv in two steps, first as text, then as what it means.
 
+mod doctor;
 mod jobs;
 mod probe;
 mod transcode;
@@ -45,6 +46,7 @@ enum Command {
     Cancel(jobs::CancelArguments),
     Workers(workers::ListArguments),
     Drain(workers::DrainArguments),
+    Doctor(doctor::Arguments),
     /// What segue starts for itself to decode and encode in.
     #[command(name = span_process::SUBCOMMAND, hide = true)]
     SpanProcess {
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Job(arguments) => finished(jobs::show(&arguments)),
         Command::Cancel(arguments) => finished(jobs::cancel(&arguments)),
         Command::Workers(arguments) => finished(workers::list(&arguments)),
+        Command::Doctor(arguments) => return doctor::run(&arguments),
         Command::Drain(arguments) => finished(workers::drain(&arguments)),
         Command::SpanProcess { parent } => return span_process::child::main(parent),
         Command::Transcode(arguments) => finished(transcode::run(arguments)),
