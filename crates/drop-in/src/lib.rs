@@ -12,6 +12,7 @@
 
 mod announce;
 pub mod asked;
+pub mod caller;
 pub mod command;
 pub mod config;
 pub mod dispatch;
@@ -21,6 +22,7 @@ pub mod job;
 pub mod kept;
 pub mod local;
 pub mod pause;
+pub mod pool;
 mod presence;
 pub mod questions;
 mod trouble;

@@ -1,12 +1,110 @@
 //! Has a pool make a job, and lets its segments appear where the media server looks for them.
+//!
+//! [`run`] asks what the source is, makes the job's request of what the line means, submits it, and
+//! then follows it to its end: [`claim`] says what is wanted, [`fetch`] gets segments from workers,
+//! [`files`] gives them their names. A seek is another run on the same job.
 
+mod claim;
+mod fetch;
+mod files;
+mod follow;
+mod keys;
+pub mod layout;
+mod link;
+mod report;
+mod stats;
+mod verbosity;
+
+use std::path::{Component, Path};
+
+use segue_api::v1;
+use segue_ffmpeg::job::request::request;
 use segue_ffmpeg::{CommandLine, Job};
+use segue_model::{JobRequest, SourceFacts, Timeline};
 
+use crate::caller::Caller;
 use crate::config::Config;
-use crate::{Ending, Trouble};
+use crate::ending::Ending;
+use crate::pool::{Pool, refused};
+use crate::trouble::Trouble;
 
-/// Does a line that is a job. Trouble is only what comes before anything was written, said, or read
-/// from standard input.
-pub async fn run(_job: &Job, _line: &CommandLine, _config: &Config) -> Result<Ending, Trouble> {
-    Err(Trouble::Unreachable("making jobs is not built yet".to_owned()))
+use follow::Follower;
+use layout::Layout;
+use report::Report;
+use verbosity::Verbosity;
+
+/// Has `job` made, which `line` means, until it is all there or the caller has enough.
+///
+/// Trouble is only what comes before anything was written or said.
+pub async fn run(job: &Job, line: &CommandLine, config: &Config) -> Result<Ending, Trouble> {
+    let silent = line.options().any(|option| option.name == "stdin" && option.negated);
+    let mut caller = Caller::listen(!silent).map_err(|error| {
+        Trouble::Unreachable(format!("the system lets nobody be listened to: {error}"))
+    })?;
+    let report = Report::new(Verbosity::of(line));
+    let begin = begin(job, config, report);
+    let (follower, facts) = match caller.unless_ended(begin).await {
+        Ok(begun) => begun?,
+        Err(ending) => return Ok(ending),
+    };
+    follower.follow(&mut caller, |report, address| report.begin(job, &facts, address)).await
+}
+
+/// Everything up to the claim.
+async fn begin<'a>(
+    job: &Job,
+    config: &'a Config,
+    report: Report,
+) -> Result<(Follower<'a>, SourceFacts), Trouble> {
+    let source = source(job, config)?;
+    let pool = Pool::reach(config).await?;
+    let facts = describe(&pool, &source).await?;
+    let wanted = request(job, &facts).map_err(|obstacles| {
+        let words: Vec<String> = obstacles.iter().map(ToString::to_string).collect();
+        Trouble::NotAJob(words.join("; "))
+    })?;
+    let layout = layout(job, &wanted, &facts)?;
+    let first = job.demand.first_segment;
+    if first >= layout.segments() {
+        let last = layout.segments() - 1;
+        return Err(Trouble::NotAJob(format!("segment {first} is behind the last, {last}")));
+    }
+    let submission = v1::SubmitRequest {
+        source,
+        request: Some(v1::Request::from(&wanted)),
+        batch: false,
+        ..v1::SubmitRequest::default()
+    };
+    let follower = Follower::begin(pool, config, submission, layout, first, report).await?;
+    Ok((follower, facts))
+}
+
+/// What workers call the source.
+fn source(job: &Job, config: &Config) -> Result<String, Trouble> {
+    let path = Path::new(&job.source.path);
+    let unnamed = |reason: &str| Trouble::NotAJob(format!("{}: {reason}", path.display()));
+    // Over a link, `..` leads elsewhere than it says.
+    let climbs = path.components().any(|part| part == Component::ParentDir);
+    let absolute = if climbs { path.canonicalize() } else { std::path::absolute(path) };
+    let absolute = absolute.map_err(|error| unnamed(&error.to_string()))?;
+    config.source_url(&absolute).ok_or_else(|| unnamed("cannot be said to workers"))
+}
+
+async fn describe(pool: &Pool, source: &str) -> Result<SourceFacts, Trouble> {
+    let question = v1::DescribeRequest { source: source.to_owned() };
+    let answer = pool.client.jobs().describe(question).await;
+    let answer = answer.map_err(|status| refused(&status))?.into_inner();
+    let malformed = |what: &str| Trouble::Unreachable(format!("the scheduler's answer {what}"));
+    let info = answer.info.ok_or_else(|| malformed("says nothing of the source"))?;
+    SourceFacts::try_from(info).map_err(|error| malformed(&format!("is not understood: {error}")))
+}
+
+fn layout(job: &Job, wanted: &JobRequest, facts: &SourceFacts) -> Result<Layout, Trouble> {
+    let not_a_job = |reason: String| Trouble::NotAJob(reason);
+    let timeline: Timeline =
+        segue_hls::timeline_of(wanted, facts).map_err(|error| not_a_job(error.to_string()))?;
+    let packaging = job.content.packaging;
+    let sample_rate = wanted.audio.as_ref().and_then(|audio| audio.sample_rate).unwrap_or(48_000);
+    Layout::new(&job.projection, packaging, facts, timeline, sample_rate)
+        .map_err(|error| not_a_job(error.to_string()))
 }

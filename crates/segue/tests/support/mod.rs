@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub mod draws;
+pub mod drop_in;
 pub mod machine;
 pub mod media;
 pub mod network;

@@ -25,11 +25,12 @@ pub struct Daemon {
     log: Log,
 }
 
+/// All that a process says.
 #[derive(Clone, Default)]
-struct Log(Arc<(Mutex<String>, Condvar)>);
+pub struct Log(Arc<(Mutex<String>, Condvar)>);
 
 impl Log {
-    fn listen(&self, from: impl Read + Send + 'static) {
+    pub fn listen(&self, from: impl Read + Send + 'static) {
         let log = self.clone();
         thread::spawn(move || {
             for line in BufReader::new(from).lines().map_while(Result::ok) {
@@ -40,6 +41,12 @@ impl Log {
                 changed.notify_all();
             }
         });
+    }
+}
+
+impl Log {
+    pub fn text(&self) -> String {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -66,7 +73,7 @@ impl Daemon {
 
     /// All that it said.
     pub fn said(&self) -> String {
-        self.log.0.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log.text()
     }
 
     /// Its process.

@@ -1,0 +1,137 @@
+//! Segments on their way from workers into files.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use segue_api::v1;
+use segue_api::v1::segments_client::SegmentsClient;
+use tokio::task::JoinSet;
+use tonic::transport::{Channel, Endpoint};
+
+use super::claim::RENDITION;
+use super::files::{FileError, Part};
+
+/// A worker that is there takes a connection within this.
+const CONNECT: Duration = Duration::from_secs(1);
+/// A worker that sends nothing for so long is not waited for: somebody else has the segment, or makes it.
+const SILENCE: Duration = Duration::from_secs(2);
+/// So many segments are on their way at once.
+const AT_ONCE: usize = 3;
+
+/// Which bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Piece {
+    /// The header of fragmented MP4.
+    Init,
+    /// A segment.
+    Segment(u32),
+}
+
+/// Why something did not come.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// That worker does not give it; another may.
+    #[error("{0}")]
+    Worker(String),
+    /// It cannot be written here.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Everything that is on its way.
+#[derive(Debug)]
+pub struct Fetches {
+    job: String,
+    channels: HashMap<String, Channel>,
+    under_way: JoinSet<(Piece, Result<Part, FetchError>)>,
+}
+
+impl Fetches {
+    /// None yet, of a job.
+    pub fn new(job: String) -> Fetches {
+        Fetches { job, channels: HashMap::new(), under_way: JoinSet::new() }
+    }
+
+    /// Whether another may begin.
+    pub fn has_room(&self) -> bool {
+        self.under_way.len() < AT_ONCE
+    }
+
+    /// Begins to fetch a piece from a worker, for a file.
+    pub fn begin(&mut self, piece: Piece, address: &str, path: PathBuf) {
+        let channel = self.channel(address);
+        let job = self.job.clone();
+        let address = address.to_owned();
+        self.under_way.spawn(async move {
+            let fetched = match channel {
+                Ok(channel) => fetch(channel, job, piece, path).await,
+                Err(error) => Err(FetchError::Worker(error)),
+            };
+            (piece, fetched.map_err(|error| error.by(&address)))
+        });
+    }
+
+    /// What came next; never, if nothing is on its way.
+    pub async fn next(&mut self) -> (Piece, Result<Part, FetchError>) {
+        match self.under_way.join_next().await {
+            Some(Ok(ended)) => ended,
+            Some(Err(panicked)) => std::panic::resume_unwind(panicked.into_panic()),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Forgets the ways to workers: some of them may be gone.
+    pub fn forget_ways(&mut self) {
+        self.channels.clear();
+    }
+
+    fn channel(&mut self, address: &str) -> Result<Channel, String> {
+        if let Some(channel) = self.channels.get(address) {
+            return Ok(channel.clone());
+        }
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))
+            .map_err(|error| format!("'{address}' is no address: {error}"))?;
+        let channel = endpoint.connect_timeout(CONNECT).tcp_nodelay(true).connect_lazy();
+        self.channels.insert(address.to_owned(), channel.clone());
+        Ok(channel)
+    }
+}
+
+impl FetchError {
+    fn by(self, address: &str) -> FetchError {
+        match self {
+            FetchError::Worker(reason) => FetchError::Worker(format!("{address}: {reason}")),
+            FetchError::File(error) => FetchError::File(error),
+        }
+    }
+}
+
+async fn fetch(
+    channel: Channel,
+    job: String,
+    piece: Piece,
+    path: PathBuf,
+) -> Result<Part, FetchError> {
+    let index = match piece {
+        Piece::Init => None,
+        Piece::Segment(index) => Some(index),
+    };
+    let request = v1::ReadRequest { job, rendition: RENDITION, index };
+    let mut client = SegmentsClient::new(channel);
+    let mut pieces = in_time(client.read(request)).await?.into_inner();
+    let mut part = Part::begin(&path)?;
+    while let Some(v1::ReadResponse { data }) = in_time(pieces.message()).await? {
+        part.write(&data)?;
+    }
+    Ok(part)
+}
+
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, tonic::Status>>,
+) -> Result<T, FetchError> {
+    match tokio::time::timeout(SILENCE, answer).await {
+        Ok(answer) => answer.map_err(|status| FetchError::Worker(status.message().to_owned())),
+        Err(_) => Err(FetchError::Worker(format!("silent for {} s", SILENCE.as_secs()))),
+    }
+}

@@ -1,0 +1,384 @@
+//! Follows a job: claims it, fetches what is there in order, and gives it its names, until all of it
+//! is there or the caller has enough. Schedulers and workers may come and go meanwhile.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use segue_api::v1;
+use segue_ffmpeg::FallbackPolicy;
+use tokio::time::Instant;
+
+use crate::caller::{Caller, Word};
+use crate::config::Config;
+use crate::ending::Ending;
+use crate::pool::Pool;
+use crate::trouble::Trouble;
+
+use super::claim::{News, Wish};
+use super::fetch::{FetchError, Fetches, Piece};
+use super::files::{FileError, Files, Part};
+use super::keys::{self, Key, Keys};
+use super::layout::Layout;
+use super::link::{Fate, Link};
+use super::report::{Report, seconds};
+use super::stats::Stats;
+
+/// Figures are written this often, as ffmpeg does.
+const STATS: Duration = Duration::from_millis(500);
+/// Where the playhead is, is said at most this often.
+const SAY: Duration = Duration::from_millis(50);
+
+/// A job that is being followed.
+pub struct Follower<'a> {
+    config: &'a Config,
+    link: Link<'a>,
+    layout: Layout,
+    report: Report,
+    files: Files,
+    fetches: Fetches,
+    /// Where segments are that are not here.
+    holders: BTreeMap<u32, String>,
+    /// Whole, and not yet named: those before them are missing.
+    parts: BTreeMap<u32, Part>,
+    init: InitState,
+    first: u32,
+    /// The next to be named.
+    next: u32,
+    /// The next to be fetched.
+    fetching: u32,
+    begun: Instant,
+    /// Since when nothing more is wanted.
+    paused: Option<Instant>,
+    /// How long nothing was wanted, before that.
+    rested: Duration,
+    said: Instant,
+    to_say: bool,
+    /// When figures are written next.
+    figures: Instant,
+    keys: Keys,
+}
+
+/// The header of fragmented MP4, before anything else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum InitState {
+    Missing,
+    UnderWay,
+    There,
+}
+
+/// Why a run is over before everything is there.
+enum End {
+    Ending(Ending),
+    /// Something else may do the line, if nothing was said of it yet.
+    Trouble(Trouble),
+    /// Nothing else would mend it: why.
+    Failed(String),
+}
+
+impl From<FileError> for End {
+    fn from(error: FileError) -> End {
+        End::Failed(error.to_string())
+    }
+}
+
+impl<'a> Follower<'a> {
+    /// Submits a job and claims it from segment `first` on.
+    pub async fn begin(
+        pool: Pool,
+        config: &'a Config,
+        submission: v1::SubmitRequest,
+        layout: Layout,
+        first: u32,
+        report: Report,
+    ) -> Result<Follower<'a>, Trouble> {
+        let wish = Wish { segment: first, due: Duration::ZERO, paused: false };
+        let link = Link::open(config, pool, submission, wish).await?;
+        let now = Instant::now();
+        let init = match layout.init() {
+            Some(_) => InitState::Missing,
+            None => InitState::There,
+        };
+        Ok(Follower {
+            config,
+            fetches: Fetches::new(link.job().to_owned()),
+            link,
+            layout,
+            report,
+            files: Files::default(),
+            holders: BTreeMap::new(),
+            parts: BTreeMap::new(),
+            init,
+            first,
+            next: first,
+            fetching: first,
+            begun: now,
+            paused: None,
+            rested: Duration::ZERO,
+            said: now,
+            to_say: false,
+            figures: now + STATS,
+            keys: Keys::default(),
+        })
+    }
+
+    /// Follows it to the end. `begin` says what is made, once it comes.
+    pub async fn follow(
+        mut self,
+        caller: &mut Caller,
+        begin: impl Fn(&mut Report, &str),
+    ) -> Result<Ending, Trouble> {
+        let ended = loop {
+            if self.next == self.layout.segments() {
+                break self.finish(Ending::DONE);
+            }
+            match self.step(caller, &begin).await {
+                Ok(()) => {}
+                Err(End::Ending(ending)) => break self.finish(ending),
+                Err(end) => break end,
+            }
+        };
+        let begun = self.report.has_begun();
+        self.link.release().await;
+        let reason = match ended {
+            End::Ending(ending) => return Ok(ending),
+            End::Trouble(trouble) if !begun => return Err(trouble),
+            End::Trouble(trouble) => trouble.to_string(),
+            End::Failed(reason) => reason,
+        };
+        self.report.error(&reason);
+        Ok(Ending::FAILED)
+    }
+
+    /// Waits for whatever comes next, and does what follows.
+    async fn step(
+        &mut self,
+        caller: &mut Caller,
+        begin: &impl Fn(&mut Report, &str),
+    ) -> Result<(), End> {
+        self.fetch_more();
+        let now = Instant::now();
+        self.say_if_due(now);
+        let ticks = self.ticks();
+        tokio::select! {
+            word = caller.next() => self.hear_caller(word),
+            heard = self.link.hear() => match heard {
+                Ok(News::Segments(news)) => { self.learn(news); Ok(()) }
+                Ok(News::Lost) => self.lost().await,
+                Err(status) => { self.broken(status.message()); Ok(()) }
+            },
+            (piece, fetched) = self.fetches.next() => {
+                self.fetched(piece, fetched)?;
+                if !self.parts.is_empty() && self.init == InitState::There {
+                    begin(&mut self.report, self.link.address());
+                }
+                self.name_parts()
+            }
+            () = tokio::time::sleep_until(ticks) => self.tick().await,
+        }
+    }
+
+    /// When there is something to do by the clock.
+    fn ticks(&self) -> Instant {
+        let say = if self.to_say { self.said + SAY } else { self.figures };
+        let again = self.link.again().unwrap_or(self.figures);
+        self.figures.min(say).min(again)
+    }
+
+    async fn tick(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        self.link.mend(self.wish()).await.map_err(End::Trouble)?;
+        if self.figures > now {
+            return Ok(());
+        }
+        self.figures = now + STATS;
+        if self.paused.is_none() {
+            self.report.stats(&self.stats(false));
+        }
+        let waited = now - self.begun - self.rested;
+        let may_fall_back = self.config.fallback == FallbackPolicy::WhenBusy;
+        if may_fall_back && self.next == self.first && waited > self.config.busy_wait {
+            self.check_busy(waited).await?;
+        }
+        Ok(())
+    }
+
+    fn stats(&self, last: bool) -> Stats {
+        let Follower { layout, first, next, begun, .. } = self;
+        let (frames, media) = (layout.frames(*first, *next), layout.duration(*first, *next));
+        Stats { frames, media, elapsed: begun.elapsed(), last }
+    }
+
+    /// The first segment takes long: is nobody there to make it?
+    async fn check_busy(&mut self, waited: Duration) -> Result<(), End> {
+        if self.link.waits().await == Some(true) {
+            let reason = format!("the pool had no room for {}", seconds(waited));
+            return Err(End::Trouble(Trouble::Busy(reason)));
+        }
+        Ok(())
+    }
+
+    fn hear_caller(&mut self, word: Word) -> Result<(), End> {
+        let key = match word {
+            Word::Signal(number) => {
+                self.report.ended_by(number);
+                return Err(End::Ending(Ending::SIGNALLED));
+            }
+            Word::Key(byte) => self.keys.press(byte),
+        };
+        match key {
+            Some(Key::Quit) => return Err(End::Ending(Ending::DONE)),
+            Some(Key::Help) => self.report.answer(keys::HELP),
+            Some(Key::Command) => {
+                self.report.answer(keys::COMMAND_PROMPT);
+                self.pause();
+            }
+            Some(Key::Pause) => self.pause(),
+            Some(Key::Resume) => self.resume(),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self) {
+        self.paused.get_or_insert_with(Instant::now);
+        self.say();
+    }
+
+    fn resume(&mut self) {
+        if let Some(since) = self.paused.take() {
+            self.rested += since.elapsed();
+            self.say();
+        }
+    }
+
+    /// What is wanted now. Nobody plays faster than the film runs, so what is further ahead has time.
+    fn wish(&self) -> Wish {
+        let Follower { layout, first, next, begun, rested, .. } = self;
+        let ahead = (layout.start_of(*next) - layout.start_of(*first)).as_secs_f64().max(0.0);
+        let played = begun.elapsed().saturating_sub(*rested);
+        let due = Duration::from_secs_f64(ahead).saturating_sub(played);
+        Wish { segment: *next, due, paused: self.paused.is_some() }
+    }
+
+    fn say(&mut self) {
+        self.to_say = !self.link.say(self.wish());
+        self.said = Instant::now();
+    }
+
+    fn say_if_due(&mut self, now: Instant) {
+        if self.to_say && now >= self.said + SAY {
+            self.say();
+        }
+    }
+
+    fn learn(&mut self, news: BTreeMap<u32, Option<String>>) {
+        for (index, holder) in news {
+            match holder {
+                Some(address) => self.holders.insert(index, address),
+                None => self.holders.remove(&index),
+            };
+        }
+    }
+
+    fn fetch_more(&mut self) {
+        if self.paused.is_some() {
+            return;
+        }
+        if self.init == InitState::Missing
+            && let Some(address) = self.holders.get(&self.next)
+            && let Some(path) = self.layout.init()
+        {
+            self.fetches.begin(Piece::Init, address, path.to_owned());
+            self.init = InitState::UnderWay;
+        }
+        while self.fetches.has_room()
+            && let Some(address) = self.holders.get(&self.fetching)
+        {
+            let path = self.layout.segment(self.fetching);
+            self.fetches.begin(Piece::Segment(self.fetching), address, path);
+            self.fetching += 1;
+        }
+    }
+
+    fn fetched(&mut self, piece: Piece, fetched: Result<Part, FetchError>) -> Result<(), End> {
+        match (piece, fetched) {
+            (Piece::Init, Ok(part)) => {
+                self.files.finish(part)?;
+                self.init = InitState::There;
+            }
+            (Piece::Segment(index), Ok(part)) => {
+                self.parts.insert(index, part);
+            }
+            (_, Err(FetchError::File(error))) => return Err(error.into()),
+            (piece, Err(FetchError::Worker(reason))) => {
+                self.report.note(&format!("a worker does not give a segment: {reason}"));
+                match piece {
+                    Piece::Init => self.init = InitState::Missing,
+                    Piece::Segment(index) => self.fetching = self.fetching.min(index),
+                }
+                // On a new stream the scheduler says anew where everything is.
+                self.broken(&reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// Names what is whole, in order.
+    fn name_parts(&mut self) -> Result<(), End> {
+        while self.init == InitState::There
+            && let Some(part) = self.parts.remove(&self.next)
+        {
+            self.report.opening(&self.layout.segment(self.next));
+            self.files.finish(part)?;
+            self.holders.remove(&self.next);
+            self.next += 1;
+            self.to_say = true;
+            if self.layout.grows() {
+                self.put_playlist(false)?;
+            }
+        }
+        // What was fetched twice, after a worker was lost, is here already.
+        self.fetching = self.fetching.max(self.next);
+        self.parts.retain(|index, _| *index >= self.next);
+        Ok(())
+    }
+
+    fn put_playlist(&mut self, ended: bool) -> Result<(), FileError> {
+        let text = self.layout.playlist_text(self.first, self.next, ended);
+        self.files.put(self.layout.playlist(), text.as_bytes())
+    }
+
+    /// The last words: the playlist, and the figures.
+    fn finish(&mut self, ending: Ending) -> End {
+        if self.next > self.first
+            && let Err(error) = self.put_playlist(true)
+        {
+            return error.into();
+        }
+        self.report.stats(&self.stats(true));
+        End::Ending(ending)
+    }
+
+    /// The way to the scheduler, or to a worker, is broken: everything is asked anew.
+    fn broken(&mut self, reason: &str) {
+        if self.link.break_off() {
+            self.report.note(&format!("asking the scheduler anew: {reason}"));
+        }
+        self.holders.clear();
+        self.fetches.forget_ways();
+    }
+
+    /// The scheduler does not work on the job any more.
+    async fn lost(&mut self) -> Result<(), End> {
+        Err(match self.link.recover().await {
+            Fate::Known => {
+                self.broken("it did not know the job");
+                return Ok(());
+            }
+            Fate::Failed(reason) if self.report.has_begun() => End::Failed(reason),
+            Fate::Failed(reason) => End::Trouble(Trouble::NotAJob(reason)),
+            Fate::Changed => End::Failed("the source is another one now".to_owned()),
+            Fate::Refused(trouble) => End::Trouble(trouble),
+        })
+    }
+}

@@ -1,0 +1,77 @@
+//! Names, times and playlists of what appears: as ffmpeg's hls muxer has them.
+
+#[path = "../../model/tests/sample/mod.rs"]
+mod sample;
+
+use std::path::Path;
+
+use segue_drop_in::job::layout::Layout;
+use segue_ffmpeg::job::{PlaylistKind, Projection};
+use segue_model::{BoundaryRule, FrameRate, JobRequest, Packaging, SourceFacts, Time};
+
+/// So many seconds of 24000/1001 frames per second.
+fn film(seconds: i64) -> SourceFacts {
+    let mut facts = sample::film();
+    let rate = Time::new(24_000, 1001);
+    facts.duration = Time::from_secs(seconds);
+    if let Some(video) = &mut facts.video {
+        (video.frame_rate, video.clock.rate) = (FrameRate::Constant(rate), rate);
+        (video.start, video.clock.start) = (facts.start, Time::ZERO);
+        video.end = facts.start + facts.duration;
+    }
+    facts
+}
+
+fn projection() -> Projection {
+    Projection {
+        playlist: "/t/abc.m3u8".to_owned(),
+        playlist_kind: PlaylistKind::Vod,
+        segments: "file:/t/abc%d.ts".to_owned(),
+        init: Some("abc-1.mp4".to_owned()),
+        overwrite: true,
+        by_rename: false,
+        independent: false,
+    }
+}
+
+fn layout(projection: &Projection, packaging: Packaging, facts: &SourceFacts) -> Layout {
+    let boundaries = BoundaryRule::Multiples { segment: Time::from_secs(3) };
+    let request = JobRequest { boundaries, ..JobRequest::default() };
+    let timeline = segue_hls::timeline_of(&request, facts).unwrap();
+    Layout::new(projection, packaging, facts, timeline, 48_000).unwrap()
+}
+
+#[test]
+fn a_segment_begins_with_the_first_frame_that_is_not_before_its_boundary() {
+    // Frames 0, 72, 144 and 216 of 24000/1001; the last ends with frame 239.
+    let layout = layout(&projection(), Packaging::MpegTs, &film(10));
+    let text = layout.playlist_text(0, 4, true);
+    let expected = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:3\n#EXT-X-MEDIA-SEQUENCE:0\n\
+        #EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:3.003000,\nabc0.ts\n#EXTINF:3.003000,\nabc1.ts\n\
+        #EXTINF:3.003000,\nabc2.ts\n#EXTINF:1.001000,\nabc3.ts\n#EXT-X-ENDLIST\n";
+    assert_eq!(text, expected);
+    assert_eq!(layout.frames(0, 4), 240);
+    assert_eq!(layout.frames(1, 2), 72);
+}
+
+#[test]
+fn fragments_name_their_header_and_a_seek_its_first_number() {
+    let layout = layout(&projection(), Packaging::Fmp4, &film(10));
+    let text = layout.playlist_text(2, 3, false);
+    let expected = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:3\n#EXT-X-MEDIA-SEQUENCE:2\n\
+        #EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI=\"abc-1.mp4\"\n#EXTINF:3.003000,\nabc2.ts\n";
+    assert_eq!(text, expected);
+    assert_eq!(layout.init(), Some(Path::new("/t/abc-1.mp4")));
+    assert_eq!(layout.segment(2), Path::new("/t/abc2.ts"));
+}
+
+#[test]
+fn sound_alone_is_counted_in_packets() {
+    let mut facts = film(10);
+    facts.video = None;
+    let layout = layout(&projection(), Packaging::MpegTs, &facts);
+    // 3 s are 140.6 packets of 1024 samples, 6 s 281.25.
+    let text = layout.playlist_text(0, 2, false);
+    assert!(text.contains("#EXTINF:3.008000,\nabc0.ts\n#EXTINF:3.008000,\nabc1.ts\n"), "{text}");
+    assert_eq!(layout.frames(0, 2), 0);
+}

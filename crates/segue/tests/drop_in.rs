@@ -1,0 +1,292 @@
+//! `segue-ffmpeg` on a real pool: lines that are jobs. What appears is what ffmpeg itself makes of the
+//! same line, whatever becomes of the pool meanwhile.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::Signal;
+use segue_lab::{complaints, frames, packets};
+use support::drop_in::{Line, Stand, drop_in, film};
+use support::pool::{Pool, until};
+use support::run;
+use tempfile::{TempDir, tempdir};
+
+/// Of a second each.
+const SEGMENTS: u32 = 10;
+/// Slow enough that something can happen meanwhile.
+const SLOW: &str = "-codec:v:0 libx264 -preset slower -crf 23 -maxrate 2000000 -bufsize 4000000 \
+    -profile:v:0 high -level 41 -force_key_frames:0 expr:gte(t,n_forced*1) -sc_threshold:v:0 0";
+const LARGE: &str = "scale=640:360,format=yuv420p";
+
+fn command(pool: &Pool, line: &Line) -> Command {
+    let mut command = Command::new(drop_in());
+    command.args(line.words()).env("SEGUE_SCHEDULER", pool.url()).env("SEGUE_FALLBACK", "never");
+    command
+}
+
+fn start(pool: &Pool, line: &Line) -> Stand {
+    Stand::start(command(pool, line))
+}
+
+/// How many jobs the store has.
+fn jobs(pool: &Pool) -> usize {
+    fs::read_dir(Path::new(&pool.store).join("jobs")).unwrap().count()
+}
+
+fn by_ffmpeg(line: &Line) -> (TempDir, Line) {
+    let directory = tempdir().unwrap();
+    let line = Line { directory: directory.path().to_owned(), ..line.clone() };
+    let mut ffmpeg = segue_lab::ffmpeg();
+    ffmpeg.args(line.words());
+    Stand::start(ffmpeg).succeed();
+    (directory, line)
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+fn segment(line: &Line, index: u32) -> PathBuf {
+    let extension = if line.fragments { "mp4" } else { "ts" };
+    line.directory.join(format!("X{index}.{extension}"))
+}
+
+/// When each picture is shown, in microseconds, in the whole of what is there.
+fn times(line: &Line) -> Vec<i64> {
+    let frames = frames(line.directory.join("X.m3u8"));
+    let micros = |text: &str| text.replace('.', "").parse().expect("a number with six digits");
+    frames.iter().map(|frame| micros(&frame.pts_time)).collect()
+}
+
+/// ffmpeg's transport streams are late by its B-frames, two here, when they begin with the film; after
+/// a seek they are not.
+const LATE: i64 = 83_333;
+
+/// Everything that a media server and its player notice is as ffmpeg makes it.
+fn assert_like_ffmpeg(line: &Line) {
+    let (_directory, plain) = by_ffmpeg(line);
+    assert_eq!(names(&line.directory), names(&plain.directory));
+    let playlist = |line: &Line| fs::read_to_string(line.directory.join("X.m3u8")).unwrap();
+    assert_eq!(playlist(line), playlist(&plain));
+    let late = if line.first == 0 && !line.fragments { LATE } else { 0 };
+    let shifted: Vec<i64> = times(&plain).into_iter().map(|time| time - late).collect();
+    let apart = times(line).into_iter().zip(&shifted).map(|(ours, theirs)| (ours - theirs).abs());
+    // A tick of a transport stream is 11 microseconds.
+    assert_eq!((times(line).len(), apart.max() <= Some(12)), (shifted.len(), true));
+    assert_eq!(complaints(line.directory.join("X.m3u8")), "");
+    let modified = |index| fs::metadata(segment(line, index)).unwrap().modified().unwrap();
+    let rising: Vec<_> = (line.first..SEGMENTS).map(modified).collect();
+    assert!(rising.is_sorted_by(|a, b| a < b));
+}
+
+#[test]
+fn jellyfins_lines_become_what_ffmpeg_makes_of_them() {
+    let pool = Pool::start(2);
+    for fragments in [false, true] {
+        for first in [0, 3] {
+            let out = tempdir().unwrap();
+            let line = Line::new(film(), out.path()).from(first);
+            let line = if fragments { line.fragments() } else { line };
+            let said = start(&pool, &line).succeed();
+            assert_like_ffmpeg(&line);
+            assert!(said.contains("Stream mapping:"), "{said}");
+            let last = said.rsplit("frame=").next().unwrap();
+            assert!(last.contains("time=00:00:") && last.contains("speed="), "{said}");
+        }
+    }
+    // A seek is another place in the same film.
+    assert_eq!(jobs(&pool), 2);
+}
+
+#[test]
+fn a_line_for_any_hardware_is_the_same_job() {
+    let pool = Pool::start(1);
+    let rate = "-b:v 1500000 -maxrate 1500000 -bufsize 3000000 -profile:v:0 high -level 41";
+    let rule = "-force_key_frames:0 expr:gte(t,n_forced*1)";
+    let lines = [
+        (
+            format!(
+                "-codec:v:0 h264_qsv -preset 7 -look_ahead 0 {rate} -g:v:0 24 -keyint_min:v:0 24"
+            ),
+            "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709,scale_qsv=w=320:h=180:format=nv12",
+        ),
+        (
+            format!("-codec:v:0 h264_nvenc -preset p1 {rate} -g:v:0 24 -keyint_min:v:0 24"),
+            "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709,scale_cuda=w=320:h=180:format=yuv420p",
+        ),
+        (
+            format!("-codec:v:0 h264_vaapi -rc_mode VBR {rate} {rule}"),
+            "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709,scale_vaapi=w=320:h=180:format=nv12",
+        ),
+    ];
+    let mut all = Vec::new();
+    for (encoder, filters) in &lines {
+        let out = tempdir().unwrap();
+        let line = Line::new(film(), out.path()).encoder(encoder, filters);
+        start(&pool, &line).succeed();
+        assert_eq!(names(out.path()).len() as u32, SEGMENTS + 1, "{encoder}");
+        all.push(
+            packets(out.path().join("X.m3u8"))
+                .into_iter()
+                .map(|p| (p.pts, p.dts))
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn q_and_signals_end_it_in_good_order_and_drop_the_claim() {
+    let pool = Pool::start(1);
+    for (by, code) in [("q\n", 0), ("TERM", 255), ("INT", 255)] {
+        let out = tempdir().unwrap();
+        let line = Line::new(film(), out.path()).encoder(SLOW, LARGE);
+        let mut stand = start(&pool, &line);
+        until("the first segment", || segment(&line, 0).exists().then_some(()));
+        match by {
+            "TERM" => stand.signal(Signal::TERM),
+            "INT" => stand.signal(Signal::INT),
+            keys => stand.press(keys),
+        }
+        assert_eq!(stand.end(), Some(code), "{}", stand.said());
+        let left = names(out.path());
+        assert!(left.iter().all(|name| !name.contains(".part")), "{left:?}");
+        let playlist = fs::read_to_string(out.path().join("X.m3u8")).unwrap();
+        assert!(playlist.ends_with("#EXT-X-ENDLIST\n"));
+        let idle = || {
+            let (_, listed, _) = run(&mut pool.ask("jobs").arg("--json"));
+            (!listed.contains("running")).then_some(())
+        };
+        until("nobody works on it", idle);
+    }
+}
+
+#[test]
+fn a_killed_wrapper_gives_its_capacity_back() {
+    let pool = Pool::start(1);
+    let out = tempdir().unwrap();
+    let line = Line::new(film(), out.path()).encoder(SLOW, LARGE);
+    let stand = start(&pool, &line);
+    until("the first segment", || segment(&line, 0).exists().then_some(()));
+    stand.signal(Signal::KILL);
+    let idle = || {
+        let (_, listed, _) = run(&mut pool.ask("jobs").arg("--json"));
+        (!listed.contains("running")).then_some(())
+    };
+    until("nobody works on it", idle);
+    assert!(!segment(&line, SEGMENTS - 1).exists());
+}
+
+#[test]
+fn pauses_hold_it_and_it_goes_on() {
+    for (pause, resume) in [("p", "u"), ("c", "\n")] {
+        // Each with a pool of its own, which has made nothing yet.
+        let pool = Pool::start(1);
+        let out = tempdir().unwrap();
+        let line = Line::new(film(), out.path()).encoder(SLOW, LARGE);
+        let mut stand = start(&pool, &line);
+        until("the first segment", || segment(&line, 0).exists().then_some(()));
+        stand.press(pause);
+        let idle = || {
+            let (_, listed, _) = run(&mut pool.ask("jobs").arg("--json"));
+            (!listed.contains("running")).then_some(())
+        };
+        until("nobody works on it", idle);
+        assert!(!segment(&line, SEGMENTS - 1).exists());
+        assert!(!stand.has_ended());
+        stand.press(resume);
+        stand.succeed();
+        assert!(segment(&line, SEGMENTS - 1).exists());
+    }
+}
+
+#[test]
+fn a_killed_worker_and_a_restarted_scheduler_are_late_segments_and_nothing_else() {
+    let mut pool = Pool::start(2);
+    let out = tempdir().unwrap();
+    let line = Line::new(film(), out.path()).encoder(SLOW, LARGE);
+    let stand = start(&pool, &line);
+    until("the first segment", || segment(&line, 0).exists().then_some(()));
+    pool.worker(0).signal(Signal::KILL);
+    until("another segment", || segment(&line, 2).exists().then_some(()));
+    pool.scheduler().signal(Signal::KILL);
+    pool.scheduler = None;
+    pool.start_scheduler();
+    pool.start_worker(0);
+    let said = stand.succeed();
+    assert_like_ffmpeg(&line);
+    let clock = |text: &str| text.split(' ').next().map(str::to_owned);
+    let times: Vec<_> = said.split("time=").skip(1).filter_map(clock).collect();
+    assert!(times.is_sorted(), "{times:?}");
+}
+
+#[test]
+fn two_replicas_share_one_job_and_neither_minds_the_other() {
+    let pool = Pool::start(1);
+    let (left, right) = (tempdir().unwrap(), tempdir().unwrap());
+    let [one, other] = [left.path(), right.path()]
+        .map(|directory| Line::new(film(), directory).encoder(SLOW, LARGE));
+    let (first, second) = (start(&pool, &one), start(&pool, &other));
+    until("the first segment", || segment(&one, 0).exists().then_some(()));
+    // A media server that starts empties its directory.
+    for name in names(left.path()) {
+        let _ = fs::remove_file(left.path().join(name));
+    }
+    first.signal(Signal::KILL);
+    let again = start(&pool, &one);
+    second.succeed();
+    again.succeed();
+    assert_like_ffmpeg(&other);
+    for index in 0..SEGMENTS {
+        assert_eq!(
+            fs::read(segment(&one, index)).unwrap(),
+            fs::read(segment(&other, index)).unwrap()
+        );
+    }
+    assert_eq!(jobs(&pool), 1);
+}
+
+#[test]
+fn a_directory_that_goes_away_or_is_full_ends_it_with_ffmpegs_code() {
+    let pool = Pool::start(1);
+    let out = tempdir().unwrap();
+    let directory = out.path().join("transcodes");
+    fs::create_dir(&directory).unwrap();
+    let line = Line::new(film(), &directory).encoder(SLOW, LARGE);
+    let mut stand = start(&pool, &line);
+    until("the first segment", || segment(&line, 0).exists().then_some(()));
+    fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(stand.end(), Some(1));
+    assert!(stand.said().contains("No such file or directory"), "{}", stand.said());
+    // One that never was.
+    let line = Line::new(film(), &out.path().join("nowhere"));
+    let mut stand = start(&pool, &line);
+    assert_eq!(stand.end(), Some(1));
+    assert!(stand.said().contains("nowhere"), "{}", stand.said());
+}
+
+#[test]
+fn unusual_paths_are_read_and_written() {
+    let pool = Pool::start(1);
+    let out = tempdir().unwrap();
+    for name in ["a b", "it's", "[x] (y)", "ünï ☃", "100%", "a#b?c", "new\nline", "back\\slash"]
+    {
+        let directory = out.path().join(name);
+        fs::create_dir(&directory).unwrap();
+        let path = directory.join(format!("{name}.mkv"));
+        fs::copy(film(), &path).unwrap();
+        // A per cent sign is a number's place in a name of segments.
+        let into = if name.contains('%') { out.path() } else { &directory };
+        let line = Line::new(&path, into);
+        let mut stand = start(&pool, &line);
+        assert_eq!(stand.end(), Some(0), "{name}: {}", stand.said());
+        assert!(segment(&line, SEGMENTS - 1).exists(), "{name}");
+    }
+}
