@@ -169,9 +169,8 @@ async fn film(config: &Config, client: Option<Client>, path: &Path) -> Finding {
             "get a scheduler to answer first",
         );
     };
-    // Described, and not made: nobody claims it.
-    let request = v1::SubmitRequest { source: source.clone(), ..v1::SubmitRequest::default() };
-    let answer = within(DESCRIBE, async { client.jobs().submit(request).await }).await;
+    let request = v1::DescribeRequest { source: source.clone() };
+    let answer = within(DESCRIBE, async { client.jobs().describe(request).await }).await;
     let reason = match answer {
         Ok(Ok(_)) => return Finding::ok(CHECK, format!("a worker reads it as {source}")),
         Ok(Err(status)) => status.message().to_owned(),
