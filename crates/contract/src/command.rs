@@ -1,5 +1,6 @@
 //! The command line of `contract`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -36,9 +37,6 @@ enum What {
         /// Where files and the record go.
         #[arg(long)]
         out: PathBuf,
-        /// Give libx264's line where a line asks for hardware: for a plain ffmpeg that has none.
-        #[arg(long)]
-        stand_in: bool,
         #[command(flatten)]
         common: Common,
     },
@@ -76,6 +74,10 @@ struct Common {
     /// Where films are kept.
     #[arg(long, default_value = "target/contract/films")]
     films: PathBuf,
+    /// Give libx264's line to the ffmpeg under test, too, where a line asks for hardware. A plain one
+    /// that has no hardware needs it.
+    #[arg(long)]
+    stand_in: bool,
     /// Seconds after which something counts as never coming.
     #[arg(long, default_value_t = 60)]
     patience: u64,
@@ -112,10 +114,10 @@ fn act(what: What) -> Result<bool, ContractError> {
             list();
             Ok(true)
         }
-        What::Run { ffmpeg, out, stand_in, common } => run(&ffmpeg, &out, stand_in, common),
+        What::Run { ffmpeg, out, common } => run(&ffmpeg, &out, common),
         What::Compare { plain, other } => {
             let found = compare(&Record::read(&plain)?, &Record::read(&other)?);
-            found.iter().for_each(|difference| println!("{difference}"));
+            tell(&found);
             println!("{} differences", found.len());
             Ok(found.is_empty())
         }
@@ -134,11 +136,11 @@ fn list() {
     }
 }
 
-fn run(ffmpeg: &Path, out: &Path, stand_in: bool, common: Common) -> Result<bool, ContractError> {
+fn run(ffmpeg: &Path, out: &Path, common: Common) -> Result<bool, ContractError> {
     let scenarios = chosen(&common.scenarios, common.short)?;
     std::fs::create_dir_all(out).map_err(ContractError::file(out))?;
     let bench = Bench::new(&common.plain, &common.films)?;
-    let settings = Settings { stand_in, ..settings(&common, true) };
+    let settings = settings(&common, true);
     let bar = bar(scenarios.len());
     let record = bench.play_all(&scenarios, ffmpeg, out, &settings, |scenario| {
         bar.inc(1);
@@ -196,9 +198,28 @@ fn both(drop_in: &Path, out: &Path, common: Common) -> Result<bool, ContractErro
     plain.write(&out.join("plain.json"))?;
     other.write(&out.join("drop-in.json"))?;
     let found = compare(&plain, &other);
-    found.iter().for_each(|difference| println!("{difference}"));
+    tell(&found);
     println!("{} scenarios, {} differences", scenarios.len(), found.len());
     Ok(found.is_empty())
+}
+
+/// Tells differences, rule by rule: a scenario that broke off differs in all that came later.
+fn tell(found: &[Difference]) {
+    const TOLD: usize = 3;
+    let kind = |difference: &Difference| (difference.scenario.clone(), difference.rule);
+    let kinds: BTreeSet<_> = found.iter().map(kind).collect();
+    for (scenario, rule) in kinds {
+        println!("{scenario}: {}: {}", rule.name(), rule.why());
+        let all = found
+            .iter()
+            .filter(|difference| difference.scenario == scenario && difference.rule == rule);
+        let count = all.clone().count();
+        all.take(TOLD)
+            .for_each(|difference| println!("    {}: {}", difference.subject, difference.words));
+        if count > TOLD {
+            println!("    and {} more", count - TOLD);
+        }
+    }
 }
 
 /// The longest that a viewer waited for a file.
@@ -211,8 +232,8 @@ fn slowest(record: &ScenarioRecord) -> String {
 }
 
 fn verdict(found: &[Difference]) -> String {
-    let mut names: Vec<_> = found.iter().map(|difference| difference.rule.name()).collect();
-    names.dedup();
+    let rules: BTreeSet<Rule> = found.iter().map(|difference| difference.rule).collect();
+    let names: Vec<_> = rules.into_iter().map(Rule::name).collect();
     if names.is_empty() { "same".to_owned() } else { format!("differs: {}", names.join(", ")) }
 }
 
@@ -222,6 +243,7 @@ fn settings(common: &Common, hooks: bool) -> Settings {
     Settings {
         patience: Duration::from_secs(common.patience),
         throttle_seconds: common.throttle,
+        stand_in: common.stand_in,
         listener,
         ..Settings::default()
     }

@@ -144,14 +144,27 @@ impl<'a> Stage<'a> {
         line: &str,
         directory: Option<&Path>,
     ) -> Result<Ran, ContractError> {
+        let ran = self.ran_somehow(subject, line, directory)?;
+        self.record.fact(Rule::ExitCode, subject, ending(ran.status));
+        Ok(ran)
+    }
+
+    /// As [`Stage::ran_in`], where Jellyfin does not look at how it ends.
+    ///
+    /// # Errors
+    /// When it cannot be started, or never ends.
+    pub fn ran_somehow(
+        &mut self,
+        subject: &str,
+        line: &str,
+        directory: Option<&Path>,
+    ) -> Result<Ran, ContractError> {
         let program = self.ffmpeg.clone();
         self.record.notes.push(format!("{subject}: ffmpeg {line}"));
         let order =
             Order { program: &program, words: split(line), directory, input: false, output: None };
         let mut process = Process::start(order)?;
-        let ran = self.until_end(subject, &mut process)?;
-        self.record.fact(Rule::ExitCode, subject, ending(ran.status));
-        Ok(ran)
+        self.until_end(subject, &mut process)
     }
 
     /// Waits for a process's end and for the end of all that it started.

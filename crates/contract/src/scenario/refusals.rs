@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::ContractError;
 use crate::jellyfin::lines::{Container, text};
-use crate::play::stage::{Stage, names};
+use crate::play::stage::Stage;
 use crate::rule::Rule;
 
 use super::video::encoded;
@@ -45,7 +45,6 @@ pub fn refusals(stage: &mut Stage<'_>) -> Result<(), ContractError> {
     for (subject, line) in lines {
         refused(stage, subject, &line)?;
     }
-    stage.record.fact(Rule::Names, "nothing is left behind", names(&place));
     let kept = place.join("kept.ts");
     fs::write(&kept, "kept").map_err(ContractError::file(&kept))?;
     refused(stage, "no overwriting without -y", &good(&film, &kept).replace(" -y ", " "))?;
