@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::compare::{Difference, compare};
+use crate::compare::{Difference, compare, differences};
 use crate::error::ContractError;
 use crate::events::commands;
 use crate::play::stage::Settings;
@@ -180,11 +180,12 @@ fn both(drop_in: &Path, out: &Path, common: Common) -> Result<bool, ContractErro
         let late = slowest(&two);
         plain.scenarios.insert(name.clone(), one);
         other.scenarios.insert(name.clone(), two);
-        let verdict = verdict(&crate::compare::differences(
-            &name,
-            &plain.scenarios[&name],
-            &other.scenarios[&name],
-        ));
+        let (one, two) = (&plain.scenarios[&name], &other.scenarios[&name]);
+        let mut verdict = verdict(&differences(&name, one, two));
+        if let Some(broken) = one.broken.first() {
+            // What the plain one breaks, the other may break, too.
+            verdict.push_str(&format!("; the plain one breaks {}", broken.rule.name()));
+        }
         bar.inc(1);
         bar.suspend(|| {
             println!(

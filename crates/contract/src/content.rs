@@ -3,7 +3,9 @@
 use crate::judge::Track;
 use crate::record::{ScenarioRecord, Value};
 use crate::rule::Rule;
-use crate::tolerance::{SOUND_PACKETS, SOUND_SECONDS, START_SHIFT_SECONDS, TIMESTAMP_SECONDS};
+use crate::tolerance::{
+    SOUND_PACKETS, SOUND_SECONDS, START_SHIFT_SECONDS, STEP_SECONDS, TIMESTAMP_SECONDS,
+};
 
 /// From where a file's times are looked at.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,6 +21,25 @@ pub struct View {
 pub fn first(tracks: &[Track]) -> Option<f64> {
     let picture = tracks.iter().find(|track| track.kind == "video");
     Some(picture.or(tracks.first())?.packets.first()?.shown)
+}
+
+/// Notes how pictures and sound follow each other over segments of one run that follow each other.
+pub fn note_steps(record: &mut ScenarioRecord, subject: &str, segments: &[Vec<Track>]) {
+    for kind in ["video", "audio"] {
+        let of_kind = segments.iter().flatten().filter(|track| track.kind == kind);
+        let mut times: Vec<f64> =
+            of_kind.flat_map(|track| &track.packets).map(|packet| packet.shown).collect();
+        times.sort_by(f64::total_cmp);
+        let steps = times.windows(2).map(|pair| pair[1] - pair[0]);
+        let range = steps.fold(None, |range: Option<(f64, f64)>, step| {
+            Some(range.map_or((step, step), |(least, most)| (least.min(step), most.max(step))))
+        });
+        if let Some((least, most)) = range {
+            let subject = format!("{subject}, {kind}");
+            record.fact(Rule::Steps, format!("{subject}, least"), Value::near(least, STEP_SECONDS));
+            record.fact(Rule::Steps, format!("{subject}, most"), Value::near(most, STEP_SECONDS));
+        }
+    }
 }
 
 /// Notes what is in a file.

@@ -174,3 +174,21 @@ fn tracks(json: &Json) -> Option<Vec<Track>> {
     }
     Some(tracks)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::sibling;
+
+    #[test]
+    fn ffprobe_is_looked_for_where_jellyfin_does() {
+        for (ffmpeg, ffprobe) in [
+            ("/a.b/ffmpeg", "/a.b/ffprobe"),
+            ("/a/ffmpeg.sh", "/a/ffprobe.sh"),
+            ("/a/ffmpeg-wrapper", "/a/ffprobe"),
+        ] {
+            assert_eq!(sibling(Path::new(ffmpeg)), Path::new(ffprobe));
+        }
+    }
+}

@@ -91,6 +91,8 @@ rules! {
     LastTimestamp = "last-timestamp": "an end that is missing is a film that stops early";
     /// How many pictures or packets of sound.
     Pictures = "pictures": "a lost or doubled picture at each join is seen as a stutter";
+    /// How far apart pictures, or packets of sound, are within and across segments.
+    Steps = "steps": "what is missing at a join is heard as a click and seen as a jump, what is doubled as an echo";
     /// Which pictures are keyframes.
     Keyframes = "keyframes": "a player that seeks into a segment begins with its first picture: it must be a keyframe";
     /// What decoding all of it in one go complains of.

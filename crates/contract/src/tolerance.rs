@@ -8,12 +8,18 @@ pub const TIMESTAMP_SECONDS: f64 = 0.002;
 /// its hls muxer does not tell the muxer in it of `-avoid_negative_ts disabled`. Later ones do not.
 pub const START_SHIFT_SECONDS: f64 = 0.1;
 
-/// Packets of sound begin where an encoder began to count: one packet of 1024 samples, and one of
-/// priming that is there or not, at 44.1 kHz.
-pub const SOUND_SECONDS: f64 = 0.048;
+/// Which segment a packet of sound lies in is a matter of interleaving: ffmpeg cuts sound by decode
+/// times, and so earlier than pictures by as much as these are reordered (two of 24 a second:
+/// 0.083 s). Besides, packets begin where an encoder began to count: one of 1024 samples, and one of
+/// priming that is there or not, at 44.1 kHz (0.048 s). That none is lost is seen by their steps.
+pub const SOUND_SECONDS: f64 = 0.135;
 
-/// As above, counted, and one more that falls to the other side of a boundary.
-pub const SOUND_PACKETS: f64 = 3.0;
+/// The same, counted in packets at 48 kHz.
+pub const SOUND_PACKETS: f64 = 6.0;
+
+/// Packets of sound follow each other by their length; times in transport streams and fragments
+/// are rounded, and a lost or doubled packet is 0.021 s.
+pub const STEP_SECONDS: f64 = 0.005;
 
 /// Progress is told twice a second while it runs far faster than real time; Jellyfin acts on it
 /// in steps of segments, and this is one.

@@ -56,15 +56,7 @@ impl Order {
                     self.header(*change, record)
                 }
                 (Name::Segment(number), Change::Created) => self.created(number, record),
-                (Name::Segment(number), Change::Written) => {
-                    if self.newest.is_some_and(|newest| number < newest) {
-                        let words = format!(
-                            "written to when segment {} was there",
-                            self.newest.unwrap_or(0)
-                        );
-                        record.broke(Rule::ChangedLate, format!("segment {number}"), words);
-                    }
-                }
+                (Name::Segment(number), Change::Written) => self.written(number, record),
                 _ => {}
             }
         }
@@ -86,6 +78,13 @@ impl Order {
         }
         self.newest = Some(self.newest.map_or(number, |newest| newest.max(number)));
         self.made.insert(number);
+    }
+
+    fn written(&mut self, number: i32, record: &mut ScenarioRecord) {
+        if let Some(newest) = self.newest.filter(|newest| number < *newest) {
+            let words = format!("written to when segment {newest} was there");
+            record.broke(Rule::ChangedLate, format!("segment {number}"), words);
+        }
     }
 
     /// Stream ids differ from run to run and mean nothing.

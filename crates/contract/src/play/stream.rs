@@ -11,12 +11,13 @@ use super::order::Order;
 use super::process::{self, Process, ending};
 use super::stage::{Stage, names};
 use super::watch::{Change, Seen, Watch};
-use crate::content::{View, first, note};
+use crate::content::{View, first, note, note_steps};
 use crate::error::ContractError;
 use crate::jellyfin::hls::{ready, start};
 use crate::jellyfin::lines::{Container, Hls};
 use crate::jellyfin::names::{Name, name};
 use crate::jellyfin::words::split;
+use crate::judge::Track;
 use crate::record::{Ready, Value};
 use crate::rule::Rule;
 use crate::tolerance::PROGRESS_SECONDS;
@@ -332,10 +333,11 @@ impl<'a> Stream<'a> {
         let header = self.sent.get(&-1).map(|sent| sent.bytes.clone());
         let header = header.or_else(|| fs::read(self.path(-1)).ok()).unwrap_or_default();
         let mut runs: BTreeMap<usize, f64> = BTreeMap::new();
+        let mut row: Vec<(i32, usize, Vec<Track>)> = Vec::new();
         for (segment, sent) in self.sent.iter().filter(|(segment, _)| **segment >= 0) {
             let path = place.join(format!("{segment}.{}", self.hls.container.extension()));
-            fs::write(&path, [&header[..], &sent.bytes].concat())
-                .map_err(ContractError::file(&path))?;
+            let bytes = [&header[..], &sent.bytes].concat();
+            fs::write(&path, bytes).map_err(ContractError::file(&path))?;
             let tracks = stage.judge.tracks(&path)?;
             if let Some(first) = tracks.as_deref().and_then(first) {
                 runs.entry(sent.start).or_insert(first);
@@ -344,6 +346,13 @@ impl<'a> Stream<'a> {
             let view = View { shifted, run: runs.get(&sent.start).copied() };
             let prefix = self.about(&subject(*segment));
             note(&mut stage.record, &prefix, tracks.as_deref(), view);
+            row.push((*segment, sent.start, tracks.unwrap_or_default()));
+        }
+        for part in row.chunk_by(|one, two| one.1 == two.1 && one.0 + 1 == two.0) {
+            let (Some((from, ..)), Some((to, ..))) = (part.first(), part.last()) else { continue };
+            let tracks: Vec<_> = part.iter().map(|(.., tracks)| tracks.clone()).collect();
+            let subject = self.about(&format!("segments {from} to {to}"));
+            note_steps(&mut stage.record, &subject, &tracks);
         }
         Ok(())
     }

@@ -16,23 +16,30 @@ use crate::tolerance::{SOUND_SECONDS, TIMESTAMP_SECONDS};
 
 /// Encoded, in transport streams.
 pub fn ts(stage: &mut Stage<'_>) -> Result<(), ContractError> {
-    live(stage, Container::Ts, Picture::X264)
+    live(stage, Container::Ts, Picture::X264, 4)
 }
 
 /// Encoded, in fragmented MP4.
 pub fn fmp4(stage: &mut Stage<'_>) -> Result<(), ContractError> {
-    live(stage, Container::Fmp4, Picture::X264)
+    live(stage, Container::Fmp4, Picture::X264, 4)
+}
+
+/// Copied: cut at the source's keyframes, which come every two seconds.
+pub fn copy(stage: &mut Stage<'_>) -> Result<(), ContractError> {
+    live(stage, Container::Ts, Picture::Copy, 3)
 }
 
 fn live(
     stage: &mut Stage<'_>,
     container: Container,
     picture: Picture,
+    segments: i32,
 ) -> Result<(), ContractError> {
     let film = stage.films.brief();
-    let hls = Hls { live: true, picture, ..encoded(&film, container) };
+    let sound_copied = picture == Picture::Copy;
+    let hls = Hls { live: true, picture, sound_copied, ..encoded(&film, container) };
     let mut stream = Stream::new(stage, hls, 0)?;
-    let played = watch(stage, &mut stream, container);
+    let played = watch(stage, &mut stream, container, segments);
     stream.end(stage)?;
     stream.judge(stage)?;
     stream.judge_names(stage);
@@ -44,6 +51,7 @@ fn watch(
     stage: &mut Stage<'_>,
     stream: &mut Stream<'_>,
     container: Container,
+    segments: i32,
 ) -> Result<(), ContractError> {
     stream.start(stage, 0)?;
     // `HlsHelpers.WaitForMinimumSegmentCount`: only then the playlist is sent for the first time.
@@ -59,7 +67,7 @@ fn watch(
     if container == Container::Fmp4 {
         stream.segment(stage, -1)?;
     }
-    (0..4).try_for_each(|segment| stream.segment(stage, segment))
+    (0..segments).try_for_each(|segment| stream.segment(stage, segment))
 }
 
 fn note_playlist(stage: &mut Stage<'_>, text: &str) {

@@ -86,6 +86,7 @@ pub const ALL: &[Scenario] = &[
     long("idle", "nobody asks any more: stopped, and its files deleted", control::idle),
     long("live-ts", "an event playlist from a source at its own speed", live::ts),
     long("live-fmp4", "the same in fragmented MP4", live::fmp4),
+    long("live-copy", "the same, copied", live::copy),
     long("recording", "a copy of a live source, stopped by q", live::recording),
     short("progressive-mp4", "one growing file", files::progressive_mp4),
     long("progressive-mkv", "one growing file", files::progressive_mkv),

@@ -24,7 +24,8 @@ pub fn questions(stage: &mut Stage<'_>) -> Result<(), ContractError> {
     let said = asked(stage, "-version")?;
     // The number itself decides features only at a few steps; that it is readable decides all.
     stage.record.fact(Rule::Answer, "version is accepted", version(&said).is_some());
-    let answers: [(&str, fn(&str) -> BTreeSet<String>); 4] = [
+    type Read = fn(&str) -> BTreeSet<String>;
+    let answers: [(&str, Read); 4] = [
         ("-decoders", |said| codecs(said, DECODERS)),
         ("-encoders", |said| codecs(said, ENCODERS)),
         ("-filters", |said| filters(said, FILTERS)),

@@ -62,7 +62,8 @@ pub fn loudness(stage: &mut Stage<'_>) -> Result<(), ContractError> {
     );
     let ran = stage.ran("track", &line)?;
     let found = read_loudness(&ran.lines.join("\n"));
-    stage.record.fact(Rule::Answer, "loudness", Value::near(found.unwrap_or(f64::NAN), LOUDNESS));
+    let found = found.map_or("nothing".into(), |found| Value::near(found, LOUDNESS));
+    stage.record.fact(Rule::Answer, "loudness", found);
     Ok(())
 }
 
