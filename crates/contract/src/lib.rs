@@ -8,7 +8,7 @@
 //! ```text
 //! contract list                                             # scenarios and rules, in words
 //! contract both --drop-in PATH [--short]                    # a table; exit code 1 on any difference
-//! contract run --ffmpeg PATH --out DIR [--scenario NAME]    # a record, DIR/record.json
+//! contract run --ffmpeg PATH --out DIR [--scenario NAME]    # DIR/record.json; 1 if a rule is broken
 //! contract compare A.json B.json
 //! contract both --drop-in PATH --scenario vod-long --on-event 'segment-3-ready=kill -9 4711'
 //! ```

@@ -102,5 +102,5 @@ rules! {
     /// Bytes on standard output.
     Output = "output": "plugins read these bytes as they are";
     /// What a file holds.
-    Content = "content": "the file is used as it is";
+    Content = "content": "subtitles and fonts are sent to players as they are, and a file that must stay is lost for good";
 }

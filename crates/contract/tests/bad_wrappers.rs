@@ -204,6 +204,11 @@ fn a_boundary_that_is_one_picture_late_is_found() {
 }
 
 #[test]
+fn a_packet_of_sound_that_is_lost_is_found() {
+    names("sound-lost", "vod-ts", &[Rule::Steps], &[]);
+}
+
+#[test]
 fn another_picture_size_is_found() {
     names("smaller", "vod-ts", &[Rule::Streams], &[]);
 }

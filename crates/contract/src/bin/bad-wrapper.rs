@@ -88,6 +88,14 @@ fn misbehave(vice: &str, words: Vec<String>) -> io::Result<u8> {
             let forced = "expr:gte(t,n_forced*3+0.03*gte(n_forced,1))";
             Err(Command::new(FFMPEG).args(with(&words, "-force_key_frames:0", forced)).exec())
         }
+        "sound-lost" => {
+            // A packet in the middle of a segment, whose number of packets stays within bounds.
+            let mut words = words;
+            let at = words.iter().position(|word| word == "-copyts").unwrap_or(0);
+            let lost = ["-bsf:a".to_owned(), "noise=drop=eq(n\\,500)".to_owned()];
+            words.splice(at..at, lost);
+            Err(Command::new(FFMPEG).args(words).exec())
+        }
         "smaller" => Err(Command::new(FFMPEG)
             .args(with(&words, "-vf", "scale=160:90,format=yuv420p"))
             .exec()),

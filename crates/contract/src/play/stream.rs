@@ -278,6 +278,8 @@ impl<'a> Stream<'a> {
         let told = job.process.progress();
         let last = told.iter().rev().find_map(|told| told.seconds);
         stage.record.fact(Rule::ProgressSeen, &subject, last.is_some());
+        let fast = told.iter().any(|told| told.frames_per_second.is_some());
+        stage.record.fact(Rule::ProgressSeen, format!("{subject}, fps"), fast);
         if let Some(last) = last {
             stage.record.fact(Rule::ProgressEnd, &subject, Value::near(last, PROGRESS_SECONDS));
         }
