@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::compare::{Difference, compare, differences};
 use crate::error::ContractError;
-use crate::events::commands;
+use crate::events::Hooks;
 use crate::play::stage::Settings;
 use crate::record::{Record, ScenarioRecord};
 use crate::rule::Rule;
@@ -85,7 +85,8 @@ struct Common {
     #[arg(long, default_value_t = 30.0)]
     throttle: f64,
     /// Runs COMMAND with sh when NAME happens first (job-started, segment-3-ready, seek-150, paused,
-    /// resumed, stopping, replica-restarted). With `both`, only against the drop-in.
+    /// resumed, stopping, replica-restarted). With `both`, only against the drop-in. The environment
+    /// has CONTRACT_EVENT, _SCENARIO, _PROCESS, _REPLICA and _DIRECTORY.
     #[arg(long, value_name = "NAME=COMMAND", value_parser = hook)]
     on_event: Vec<(String, String)>,
 }
@@ -130,6 +131,9 @@ fn list() {
     for Scenario { name, about, short, .. } in ALL {
         println!("  {}{name:<18} {about}", if *short { '*' } else { ' ' });
     }
+    println!(
+        "\nmoments for --on-event\n   job-started, segment-N-ready, header-ready, seek-N, stopping, paused, resumed, replica-restarted"
+    );
     println!("\nrules, and why breaking them matters to Jellyfin");
     for rule in Rule::ALL {
         println!("   {:<18} {}", rule.name(), rule.why());
@@ -140,7 +144,8 @@ fn run(ffmpeg: &Path, out: &Path, common: Common) -> Result<bool, ContractError>
     let scenarios = chosen(&common.scenarios, common.short)?;
     std::fs::create_dir_all(out).map_err(ContractError::file(out))?;
     let bench = Bench::new(&common.plain, &common.films)?;
-    let settings = settings(&common, true);
+    let hooks = Hooks::new(common.on_event.clone());
+    let settings = settings(&common, Some(&hooks));
     let bar = bar(scenarios.len());
     let record = bench.play_all(&scenarios, ffmpeg, out, &settings, |scenario| {
         bar.inc(1);
@@ -154,6 +159,7 @@ fn run(ffmpeg: &Path, out: &Path, common: Common) -> Result<bool, ContractError>
         }
     }
     record.write(&out.join("record.json"))?;
+    hooks.all_run()?;
     Ok(record.scenarios.values().all(|played| played.broken.is_empty()))
 }
 
@@ -161,8 +167,9 @@ fn both(drop_in: &Path, out: &Path, common: Common) -> Result<bool, ContractErro
     let scenarios = chosen(&common.scenarios, common.short)?;
     std::fs::create_dir_all(out).map_err(ContractError::file(out))?;
     let bench = Bench::new(&common.plain, &common.films)?;
-    let plainly = Settings { stand_in: true, ..settings(&common, false) };
-    let tested = settings(&common, true);
+    let plainly = Settings { stand_in: true, ..settings(&common, None) };
+    let hooks = Hooks::new(common.on_event.clone());
+    let tested = settings(&common, Some(&hooks));
     let mut plain = Record { ffmpeg: common.plain.display().to_string(), ..Record::default() };
     let mut other = Record { ffmpeg: drop_in.display().to_string(), ..Record::default() };
     let bar = bar(scenarios.len());
@@ -200,6 +207,7 @@ fn both(drop_in: &Path, out: &Path, common: Common) -> Result<bool, ContractErro
     other.write(&out.join("drop-in.json"))?;
     let found = compare(&plain, &other);
     tell(&found);
+    hooks.all_run()?;
     println!("{} scenarios, {} differences", scenarios.len(), found.len());
     Ok(found.is_empty())
 }
@@ -238,9 +246,8 @@ fn verdict(found: &[Difference]) -> String {
     if names.is_empty() { "same".to_owned() } else { format!("differs: {}", names.join(", ")) }
 }
 
-fn settings(common: &Common, hooks: bool) -> Settings {
-    let listener =
-        (hooks && !common.on_event.is_empty()).then(|| commands(common.on_event.clone()));
+fn settings(common: &Common, hooks: Option<&Hooks>) -> Settings {
+    let listener = hooks.map(Hooks::listener);
     Settings {
         patience: Duration::from_secs(common.patience),
         throttle_seconds: common.throttle,

@@ -52,6 +52,12 @@ pub enum ContractError {
         /// How it ended.
         status: String,
     },
+    /// A hook's name must be put right.
+    #[error("--on-event {event}: no such moment came; contract list names the moments")]
+    NoEvent {
+        /// The name.
+        event: String,
+    },
     /// Nothing more can be learnt from this scenario; why is in its record.
     #[error("the scenario cannot go on")]
     Over,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use segue_contract::compare::differences;
 use segue_contract::error::ContractError;
-use segue_contract::events::commands;
+use segue_contract::events::Hooks;
 use segue_contract::play::stage::Settings;
 use segue_contract::record::{ScenarioRecord, Value};
 use segue_contract::rule::Rule;
@@ -21,9 +21,11 @@ fn played(scenario: &str, hooks: &[(&str, &str)]) -> Result<ScenarioRecord, Cont
     let bench = Bench::new(Path::new(PLAIN), &cache)?;
     let scenario = ALL.iter().find(|one| one.name == scenario).expect("a scenario");
     let hooks = hooks.iter().map(|(name, command)| ((*name).to_owned(), (*command).to_owned()));
-    let settings = Settings { listener: Some(commands(hooks.collect())), ..Settings::default() };
+    let hooks = Hooks::new(hooks.collect());
+    let settings = Settings { listener: Some(hooks.listener()), ..Settings::default() };
     let directory = TempDir::new().expect("a directory");
-    bench.play(scenario, Path::new(PLAIN), directory.path(), &settings)
+    let played = bench.play(scenario, Path::new(PLAIN), directory.path(), &settings)?;
+    hooks.all_run().map(|()| played)
 }
 
 /// The hook waits for what it waits for; the harness goes on while the process stands still.
@@ -65,4 +67,18 @@ fn a_media_server_that_restarts_does_not_disturb_the_other() {
 fn a_hook_that_fails_ends_the_scenario_as_its_fault_is_not_there() {
     let failed = played("stop-quit", &[("job-started", "exit 3")]);
     assert!(matches!(failed, Err(ContractError::Hook { .. })), "{failed:?}");
+}
+
+#[test]
+fn a_hook_for_what_never_happens_is_no_success() {
+    let failed = played("stop-quit", &[("segment-99-ready", "true")]);
+    assert!(matches!(failed, Err(ContractError::NoEvent { .. })), "{failed:?}");
+}
+
+#[test]
+fn a_media_server_that_wipes_the_others_directory_is_found() {
+    let hook = ("replica-restarted", "rm \"$CONTRACT_DIRECTORY\"/transcodes-1/*");
+    let wiped = played("two-replicas", &[hook]).expect("the harness works");
+    let broken: BTreeSet<_> = wiped.broken.iter().map(|broken| broken.rule).collect();
+    assert!(broken.contains(&Rule::ServedPartly), "{:?}", wiped.broken);
 }

@@ -123,7 +123,8 @@ impl<'a> Stage<'a> {
         replica: usize,
     ) -> Result<(), ContractError> {
         let Some(listener) = &self.settings.listener else { return Ok(()) };
-        listener(&Event { name, scenario: self.scenario.to_owned(), process, replica })
+        let (scenario, directory) = (self.scenario.to_owned(), self.directory.clone());
+        listener(&Event { name, scenario, process, replica, directory })
     }
 
     /// Runs ffmpeg to its end as Jellyfin runs what it only waits for, and notes how it ended.
