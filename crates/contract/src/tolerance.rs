@@ -25,6 +25,10 @@ pub const STEP_SECONDS: f64 = 0.005;
 /// in steps of segments, and this is one.
 pub const PROGRESS_SECONDS: f64 = 3.0;
 
+/// Before its first packet ffmpeg tells a time of zero, and then that packet's decode time, which lies
+/// before zero by as much as pictures are reordered. Nobody sees a tenth of a second.
+pub const PROGRESS_BACK_SECONDS: f64 = 0.15;
+
 /// Loudness is told to 0.1 LU, and decoders round differently.
 pub const LOUDNESS: f64 = 0.11;
 

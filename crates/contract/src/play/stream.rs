@@ -20,7 +20,7 @@ use crate::jellyfin::words::split;
 use crate::judge::Track;
 use crate::record::{Ready, Value};
 use crate::rule::Rule;
-use crate::tolerance::PROGRESS_SECONDS;
+use crate::tolerance::{PROGRESS_BACK_SECONDS, PROGRESS_SECONDS};
 
 /// How a stream's process is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,7 +293,8 @@ impl<'a> Stream<'a> {
         let Some(mut job) = self.job.take() else { return Ok(()) };
         let times: Vec<f64> =
             job.process.progress().iter().filter_map(|told| told.seconds).collect();
-        if let Some(pair) = times.windows(2).find(|pair| pair[1] < pair[0]) {
+        if let Some(pair) = times.windows(2).find(|pair| pair[1] + PROGRESS_BACK_SECONDS < pair[0])
+        {
             let words = format!("time= went from {} to {}", pair[0], pair[1]);
             stage.record.broke(Rule::ProgressBackwards, &job.subject, words);
         }
