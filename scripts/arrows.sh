@@ -25,10 +25,11 @@ declare -Ar MAY_USE=(
     [segue]='segue-model segue-hls segue-dispatch segue-api segue-store segue-media segue-scheduler segue-worker segue-ffmpeg segue-drop-in'
     [segue-bench]='segue-model segue-hls segue-api segue-media'
     [segue-lab]=''
+    [segue-contract]=''
     [segue-s3-lab]=''
 )
 # Dependencies that these packages must not have, however indirectly.
-readonly PURE='segue-model segue-hls segue-dispatch segue-ffmpeg segue-lab'
+readonly PURE='segue-model segue-hls segue-dispatch segue-ffmpeg segue-lab segue-contract'
 readonly NOT_IN_PURE='tokio|ffmpeg-next|ffmpeg-sys-next'
 # Neither may these: what they decide is replayed from a seed.
 readonly NOT_IN_DISPATCH='rand|fastrand|getrandom'
