@@ -1,7 +1,10 @@
 //! What is asked for in every detail is what comes out, judged beside the ffmpeg command that is
 //! asked for the same.
 
+mod alone;
 mod boundaries;
+mod copied;
+mod fields;
 mod picture;
 mod rate;
 mod sound;

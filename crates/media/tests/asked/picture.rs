@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use segue_model::{ColourLabels, H264Profile, JobRequest, Packaging};
+use segue_lab::{ffmpeg, run};
+use segue_model::{ColourLabels, H264Profile, JobRequest, Orientation, Packaging, RateControl};
 use tempfile::TempDir;
 
 use crate::support::{job, quick};
@@ -148,5 +149,46 @@ fn closed_captions_are_passed_on() {
         let request = JobRequest { audio: None, preset: "veryfast".into(), ..quick(packaging) };
         let (_many, many) = in_many(&film, &job(&film, &request));
         assert_eq!(captioned(&many), pictures, "{packaging:?}");
+        let without = JobRequest { captions: false, ..request };
+        let (_many, many) = in_many(&film, &job(&film, &without));
+        assert_eq!(captioned(&many), 0, "{packaging:?}");
     }
+}
+
+#[test]
+fn pictures_are_turned_as_asked_and_not_as_their_container_says() {
+    let (_film, film) = film("128x96", "1");
+    for (quarter_turns, mirrored, filters) in [
+        (0, false, "null"),
+        (1, false, "transpose=clock"),
+        (2, false, "transpose=clock,transpose=clock"),
+        (3, false, "transpose=cclock"),
+        (0, true, "hflip"),
+        (2, true, "vflip"),
+        (3, true, "hflip,transpose=cclock"),
+    ] {
+        let orientation = Some(Orientation { quarter_turns, mirrored });
+        let request = JobRequest {
+            orientation,
+            audio: None,
+            exact: true,
+            rate_control: Some(RateControl::Quality { crf: 0 }),
+            ..quick(Packaging::MpegTs)
+        };
+        let (_many, many) = in_many(&film, &job(&film, &request));
+        let line = ["-vf", filters, "-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-an"];
+        let (_asked, asked) = by_ffmpeg(&film, "a.ts", &line);
+        assert_eq!(look(&many), look(&asked), "{filters}");
+        let brightness = |url: &Path| corners(url);
+        for (ours, theirs) in brightness(&many).iter().zip(brightness(&asked)) {
+            assert!(ours.abs_diff(theirs) <= 3, "{filters}: {ours} and {theirs}");
+        }
+    }
+}
+
+/// How bright each quarter of the first picture is.
+fn corners(url: &Path) -> Vec<u8> {
+    let filters = ["-vf", "scale=2:2:flags=area,format=gray", "-frames:v", "1", "-f", "rawvideo"];
+    let said = run(ffmpeg().args(["-v", "fatal", "-i"]).arg(url).args(filters).arg("-"));
+    said.stdout
 }
