@@ -10,10 +10,10 @@ use tempfile::TempDir;
 use crate::support::{Made, job, make, quick, scattered};
 use crate::{made, written};
 
-/// Ten seconds with sound by this encoder.
+/// Seven seconds with sound by this encoder.
 fn film(name: &str, encoder: &str) -> (TempDir, PathBuf) {
-    let picture = "testsrc2=s=64x48:r=25:d=10";
-    let sound = "aevalsrc=exprs='0.2*sin(2*PI*t*300)|0.2*sin(2*PI*t*(300+40*t))':d=10:s=48000";
+    let picture = "testsrc2=s=64x48:r=25:d=7";
+    let sound = "aevalsrc=exprs='0.2*sin(2*PI*t*300)|0.2*sin(2*PI*t*(300+40*t))':d=7:s=48000";
     let sources = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound];
     let encoded = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-c:a", encoder];
     made(name, &[&sources[..], &encoded, &["-b:a", "192k"]].concat())
@@ -91,7 +91,8 @@ fn by_hls_muxer(film: &Path, packaging: Packaging) -> Vec<Vec<(i64, String)>> {
     (0..).map_while(|index| read(&format!("{index}.seg"))).map(look).collect()
 }
 
-/// Without what begins before the film: a job leaves it out.
+/// Without what begins before the film: a job leaves it out. (Where there is such sound, of MP4, ffmpeg's
+/// transport streams begin later by it, from a film's start and from there alone.)
 fn from_zero(
     mut segments: Vec<Vec<(i64, String)>>,
     packaging: Packaging,
@@ -110,7 +111,7 @@ fn sound_is_copied_packet_for_packet_as_by_ffmpeg() {
         ("film.ts", "aac", Packaging::MpegTs),
         ("film.mkv", "ac3", Packaging::MpegTs),
         ("film.mkv", "eac3", Packaging::MpegTs),
-        ("film.mp4", "libmp3lame", Packaging::MpegTs),
+        ("film.mkv", "libmp3lame", Packaging::MpegTs),
         ("film.mkv", "libmp3lame", Packaging::Fmp4),
     ] {
         let (_film, film) = film(name, encoder);
@@ -124,7 +125,8 @@ fn sound_is_copied_packet_for_packet_as_by_ffmpeg() {
         let flat = |segments: &[Vec<(i64, String)>]| segments.concat();
         let (all, others) = (flat(&made), flat(&theirs));
         let (first, last) = (&all[0], &all[all.len() - 1]);
-        let begin = others.iter().position(|it| it.1 == first.1).expect("the first packet");
+        let near = |at: &usize| (others[*at].0 - first.0).abs();
+        let begin = (0..others.len()).min_by_key(near).expect("packets");
         assert!(begin <= 1, "{encoder} of {name}: begins with {begin} packets less");
         let end = begin + all.len();
         assert!(

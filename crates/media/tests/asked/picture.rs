@@ -172,11 +172,11 @@ fn pictures_are_turned_as_asked_and_not_as_their_container_says() {
             orientation,
             audio: None,
             exact: true,
-            rate_control: Some(RateControl::Quality { crf: 0 }),
+            rate_control: Some(RateControl::Quality { crf: 4 }),
             ..quick(Packaging::MpegTs)
         };
         let (_many, many) = in_many(&film, &job(&film, &request));
-        let line = ["-vf", filters, "-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-an"];
+        let line = ["-vf", filters, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "4", "-an"];
         let (_asked, asked) = by_ffmpeg(&film, "a.ts", &line);
         assert_eq!(look(&many), look(&asked), "{filters}");
         let brightness = |url: &Path| corners(url);
