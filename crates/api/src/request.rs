@@ -60,6 +60,7 @@ impl TryFrom<v1::Request> for JobRequest {
             colour: labels(wire.colour.unwrap_or_default()),
             profile,
             level_max: wire.level_max.map(|level| fits(level, "level_max")).transpose()?,
+            over_level: wire.over_level,
             timestamp_offset: seconds(&wire.timestamp_offset_seconds, "timestamp_offset_seconds")?,
             keep_start: wire.keep_start,
             audio: (!audio.none).then_some(sound),
@@ -271,6 +272,7 @@ impl From<&JobRequest> for v1::Request {
             }
             .into(),
             level_max: request.level_max.map(u32::from),
+            over_level: request.over_level,
             audio: Some(audio),
             timestamp_offset_seconds: request
                 .timestamp_offset

@@ -170,6 +170,7 @@ fn a_request_arrives_as_it_was() {
             },
             profile: H264Profile::Baseline,
             level_max: Some(255),
+            over_level: true,
             timestamp_offset: Some(Time::new(7, 5)),
             keep_start: true,
             audio: None,

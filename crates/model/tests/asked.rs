@@ -309,3 +309,14 @@ fn sound_is_copied_where_segments_can_hold_it() {
     };
     assert_eq!(heard(louder, &film()), Err(RequestError::CopiedWith("gain")));
 }
+
+#[test]
+fn what_needs_more_than_a_level_is_labelled_with_it_where_that_is_asked() {
+    let asked = |over_level| {
+        let level_max = Some(30);
+        let asked = JobRequest { level_max, over_level, ..request(&["720p"]) };
+        asked.resolve(&film()).map(|recipe| videos(&recipe)[0].contract.level)
+    };
+    assert_eq!(asked(true), Ok(30));
+    assert!(matches!(asked(false), Err(RequestError::Level { level: 31, level_max: 30, .. })));
+}

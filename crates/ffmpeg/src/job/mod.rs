@@ -210,7 +210,7 @@ pub enum Profile {
     High,
 }
 
-/// The sound: AAC, low complexity.
+/// The sound: AAC, low complexity, or the source's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Sound {
     /// Which stream.
@@ -235,6 +235,8 @@ pub enum SoundRate {
     Bitrate(u64),
     /// libfdk_aac's variable modes, 1 (about 32,000 a channel) to 5 (about 96,000 or more).
     FdkVariable(u8),
+    /// The source's packets as they are; nothing else of the sound means anything then.
+    Copied,
 }
 
 /// What is done to the sound.

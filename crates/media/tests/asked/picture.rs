@@ -82,6 +82,22 @@ fn profile_and_level_are_no_more_than_asked() {
 }
 
 #[test]
+fn what_needs_more_is_labelled_with_the_level_that_is_asked_as_by_x264() {
+    let (_film, film) = film("1280x720", "1");
+    let request = JobRequest {
+        level_max: Some(30),
+        over_level: true,
+        audio: None,
+        ..quick(Packaging::MpegTs)
+    };
+    let (_many, many) = in_many(&film, &job(&film, &request));
+    let line = ["-c:v", "libx264", "-preset", "ultrafast", "-level", "30", "-an"];
+    let (_asked, asked) = by_ffmpeg(&film, "a.ts", &line);
+    let level = |url: &Path| segue_lab::probe(url)["streams.stream.0.level"].clone();
+    assert_eq!((level(&many), level(&asked)), ("30".to_owned(), "30".to_owned()));
+}
+
+#[test]
 fn colours_are_only_labelled() {
     let (_film, film) = film("128x96", "1");
     let label = |name: &str| Some(name.to_owned());

@@ -61,6 +61,9 @@ pub struct JobRequest {
     /// Ten times the H.264 level that players decode at most: 41 is level 4.1. What would need more is
     /// refused. `None`: whatever it needs.
     pub level_max: Option<u8>,
+    /// What needs more than `level_max` is labelled with that all the same, as x264 does, instead of
+    /// refused.
+    pub over_level: bool,
     /// Added to every timestamp; `None` for 10 s, as players mistake small ones. A transport stream
     /// needs about a second; fragmented MP4 takes 0, and then has an edit list.
     pub timestamp_offset: Option<Time>,
@@ -91,6 +94,7 @@ impl Default for JobRequest {
             colour: ColourLabels::default(),
             profile: H264Profile::High,
             level_max: None,
+            over_level: false,
             timestamp_offset: None,
             keep_start: false,
             audio: Some(AudioRequest::default()),
@@ -325,9 +329,14 @@ impl JobRequest {
         let doubled = deinterlace.is_some_and(|made| made.doubles(facts));
         let most = if doubled { facts.frame_rate_max * 2 } else { facts.frame_rate_max };
         let level = h264_level((width, height), most, reference_frames, bits);
-        if let Some(level_max) = self.level_max.filter(|most| level > *most) {
-            return Err(RequestError::Level { rendition: request.to_string(), level, level_max });
-        }
+        let level = match self.level_max.filter(|most| level > *most) {
+            None => level,
+            Some(level_max) if self.over_level => level_max,
+            Some(level_max) => {
+                let rendition = request.to_string();
+                return Err(RequestError::Level { rendition, level, level_max });
+            }
+        };
         Ok(VideoSettings {
             width,
             height,

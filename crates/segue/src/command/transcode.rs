@@ -243,6 +243,7 @@ impl Arguments {
             colour: usual.colour,
             profile: usual.profile,
             level_max: None,
+            over_level: false,
             timestamp_offset: None,
             keep_start: false,
             audio: (!self.no_audio).then_some(AudioRequest {
