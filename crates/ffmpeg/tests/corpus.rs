@@ -105,10 +105,11 @@ impl Table {
         let whose = line.server.unwrap_or_default();
         let whose = format!("{whose} {}", line.category.unwrap_or_default());
         let mut causes = vec![cause(&decision.because)];
-        // Of a job it is told what a player gets otherwise.
-        causes.extend(decision.findings.iter().filter_map(|finding| {
-            (finding.verdict == Verdict::Differs).then(|| format!("  differs: {}", finding.option))
-        }));
+        // Of a job, what a player gets otherwise is told, too.
+        let is_job = decision.answer == Answer::Job;
+        let differs =
+            decision.findings.iter().filter(|it| is_job && it.verdict == Verdict::Differs);
+        causes.extend(differs.map(|finding| format!("  differs: {} ", finding.option)));
         let answers = self.0.entry(decision.answer.to_string()).or_default();
         let causes_of = answers.entry(whose).or_default();
         for cause in causes {

@@ -388,7 +388,7 @@ fn what_the_engine_cannot_do_is_a_command_and_the_option_is_named() {
         (Shape { audio: "-codec:a:0 copy -af volume=2", ..PLAIN }, "-af volume=2"),
         (Shape { audio: "-codec:a:0 copy -bsf:a noise=drop=1", ..PLAIN }, "-bsf:a"),
         (Shape { audio: "-codec:a:0 ac3 -ab 640000", ..PLAIN }, "-codec:a:0 ac3"),
-        (Shape { audio: "-codec:a:0 aac -ac 8", ..PLAIN }, "-ac 8"),
+        (Shape { audio: "-codec:a:0 aac -ac 4", ..PLAIN }, "-ac 4"),
         (Shape { audio: "-codec:a:0 aac -af loudnorm", ..PLAIN }, "loudnorm"),
         (Shape { audio: "-codec:a:0 aac -af asetpts=PTS-12/TB", ..PLAIN }, "asetpts"),
         (Shape { encode: encoder("libx265"), ..PLAIN }, "libx265"),

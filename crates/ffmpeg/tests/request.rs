@@ -333,7 +333,7 @@ fn what_a_source_stands_in_the_way_of_is_named() {
         (|facts| video(facts).colour.full_range = true, "full range"),
         (|facts| video(facts).frame_rate = FrameRate::Variable(Time::from_secs(24)), "even rate"),
         (|facts| video(facts).start = Time::HALF, "1/2 s after the sound"),
-        // Its header says what the line does.
+        // Its header says what the line does, whatever its rates are.
         (|facts| video(facts).frame_rate_max = Time::from_secs(6000), ""),
         (|facts| facts.audio.clear(), "stream 1, which is no sound"),
         (|facts| facts.audio[0].decodable = false, "cannot be decoded"),

@@ -13,7 +13,7 @@ pub struct Mix(Vec<Vec<Time>>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MixError {
     /// No channel comes out, or more than AAC has places for.
-    #[error("a mix of {0} rows: give one for each channel that is made, 1, 2 or 6")]
+    #[error("a mix of {0} rows: give one for each channel that is made, 1, 2, 6 or 8")]
     Rows(usize),
     /// Rows of different lengths, or of none that a source has.
     #[error(
@@ -31,7 +31,7 @@ impl Mix {
 
     /// A mix of these shares, if it is one.
     pub fn new(rows: Vec<Vec<Time>>) -> Result<Mix, MixError> {
-        if !matches!(rows.len(), 1 | 2 | 6) {
+        if !matches!(rows.len(), 1 | 2 | 6 | 8) {
             return Err(MixError::Rows(rows.len()));
         }
         let length = rows[0].len();

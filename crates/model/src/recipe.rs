@@ -246,7 +246,7 @@ pub struct AudioSettings {
     pub bitrate: u32,
     /// Samples per second.
     pub sample_rate: u32,
-    /// 1, 2 or 6 (5.1); of what is copied, the source's.
+    /// 1, 2, 6 (5.1) or 8 (7.1); of what is copied, the source's.
     pub channels: u32,
     /// How much louder it is made.
     pub gain: Gain,

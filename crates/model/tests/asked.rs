@@ -312,11 +312,20 @@ fn sound_is_copied_where_segments_can_hold_it() {
 
 #[test]
 fn what_needs_more_than_a_level_is_labelled_with_it_where_that_is_asked() {
-    let asked = |over_level| {
-        let level_max = Some(30);
-        let asked = JobRequest { level_max, over_level, ..request(&["720p"]) };
+    let asked = |over_level, level_max, size| {
+        let rate_control = RateControl::CappedQuality {
+            crf: 23,
+            bitrate_max: 60_000_000,
+            buffer_bits: 60_000_000,
+        };
+        let (level_max, rate_control) = (Some(level_max), Some(rate_control));
+        let asked = JobRequest { level_max, over_level, rate_control, ..request(&[size]) };
         asked.resolve(&film()).map(|recipe| videos(&recipe)[0].contract.level)
     };
-    assert_eq!(asked(true), Ok(30));
-    assert!(matches!(asked(false), Err(RequestError::Level { level: 31, level_max: 30, .. })));
+    assert_eq!(asked(true, 31, "720p"), Ok(31));
+    let refused = asked(false, 31, "720p");
+    assert!(matches!(refused, Err(RequestError::Level { level: 41, level_max: 31, .. })));
+    // A decoder of level 3.1 cannot hold the frames that others refer to.
+    let refused = asked(true, 31, "1080p");
+    assert!(matches!(refused, Err(RequestError::Level { level: 41, level_max: 31, .. })));
 }

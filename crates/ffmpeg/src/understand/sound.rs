@@ -77,11 +77,11 @@ impl SoundOptions {
                 None => prevents("is no number of bits"),
             },
             "ac" => match whole().map(NonZeroU32::get) {
-                Some(1 | 2 | 6) => {
+                Some(1 | 2 | 6 | 8) => {
                     self.channels = whole();
                     understood(format!("{text} channels"))
                 }
-                Some(_) => prevents("the engine makes mono, stereo and 5.1"),
+                Some(_) => prevents("the engine makes mono, stereo, 5.1 and 7.1"),
                 None => prevents("is no number of channels"),
             },
             "ar" => match whole().map(NonZeroU32::get) {

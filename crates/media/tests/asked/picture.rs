@@ -83,7 +83,9 @@ fn profile_and_level_are_no_more_than_asked() {
 
 #[test]
 fn what_needs_more_is_labelled_with_the_level_that_is_asked_as_by_x264() {
-    let (_film, film) = film("1280x720", "1");
+    let input = "testsrc2=s=640x480:r=50:d=3";
+    let encoded = ["-c:v", "libx264", "-preset", "ultrafast"];
+    let (_film, film) = made("film.mkv", &[&["-f", "lavfi", "-i", input], &encoded[..]].concat());
     let request = JobRequest {
         level_max: Some(30),
         over_level: true,

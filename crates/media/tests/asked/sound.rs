@@ -62,9 +62,15 @@ fn sound_is_as_loud_as_ffmpegs_volume_makes_it() {
 
 #[test]
 fn channels_and_sample_rates_are_as_asked_and_mixed_as_by_ffmpeg() {
-    for (there, channels, rate) in
-        [(1, 2, 48_000), (2, 6, 44_100), (6, 1, 22_050), (6, 2, 48_000), (6, 6, 96_000)]
-    {
+    for (there, channels, rate) in [
+        (1, 2, 48_000),
+        (2, 6, 44_100),
+        (6, 1, 22_050),
+        (6, 2, 48_000),
+        (6, 6, 96_000),
+        (8, 2, 48_000),
+        (8, 8, 48_000),
+    ] {
         let (_film, film) = film(there);
         let audio = AudioRequest {
             channels: ChannelRequest::Exactly(channels),

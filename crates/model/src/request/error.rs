@@ -189,7 +189,7 @@ pub enum RequestError {
     )]
     SampleRate(u32),
     /// Not a number of channels that is made.
-    #[error("{0} audio channels: ask for 1, 2 or 6")]
+    #[error("{0} audio channels: ask for 1, 2, 6 or 8")]
     Channels(u32),
     /// Too loud, or less than silence.
     #[error("audio gain {0:?}: ask for a factor from 0 to 1000, or for -120 to 60 decibels")]

@@ -61,8 +61,8 @@ pub struct JobRequest {
     /// Ten times the H.264 level that players decode at most: 41 is level 4.1. What would need more is
     /// refused. `None`: whatever it needs.
     pub level_max: Option<u8>,
-    /// What needs more than `level_max` is labelled with that all the same, as x264 does, instead of
-    /// refused.
+    /// What needs more than `level_max` for its rates is labelled with that all the same, as x264 does,
+    /// instead of refused. What a decoder of that level has no room for is refused in any case.
     pub over_level: bool,
     /// Added to every timestamp; `None` for 10 s, as players mistake small ones. A transport stream
     /// needs about a second; fragmented MP4 takes 0, and then has an edit list.
@@ -331,7 +331,13 @@ impl JobRequest {
         let level = h264_level((width, height), most, reference_frames, bits);
         let level = match self.level_max.filter(|most| level > *most) {
             None => level,
-            Some(level_max) if self.over_level => level_max,
+            Some(level_max)
+                if self.over_level
+                    && h264_level((width, height), Time::ZERO, reference_frames, 0)
+                        <= level_max =>
+            {
+                level_max
+            }
             Some(level_max) => {
                 let rendition = request.to_string();
                 return Err(RequestError::Level { rendition, level, level_max });

@@ -48,7 +48,7 @@ pub enum ChannelRequest {
     Stereo,
     /// The source's own, at most 5.1.
     Source,
-    /// So many, whatever the source has: 1, 2 or 6 (5.1).
+    /// So many, whatever the source has: 1, 2, 6 (5.1) or 8 (7.1).
     Exactly(u32),
 }
 
@@ -84,7 +84,7 @@ impl AudioRequest {
             return Err(RequestError::Undecodable { stream: track.stream, codec });
         }
         let channels = match (self.channels, track.channels) {
-            (ChannelRequest::Exactly(channels @ (1 | 2 | 6)), _) => channels,
+            (ChannelRequest::Exactly(channels @ (1 | 2 | 6 | 8)), _) => channels,
             (ChannelRequest::Exactly(channels), _) => {
                 return Err(RequestError::Channels(channels));
             }

@@ -172,7 +172,8 @@ fn rendition(rendition: &Rendition) -> String {
         let channels = match audio.channels {
             1 => "mono",
             2 => "stereo",
-            _ => "5.1",
+            6 => "5.1",
+            _ => "7.1",
         };
         parts.push(format!("AAC {channels} {} kb/s", audio.bitrate / 1000));
     }

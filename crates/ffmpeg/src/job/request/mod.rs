@@ -1,21 +1,22 @@
 //! From what a line means to what the engine is asked for: all of it, or the reasons why not.
 //!
-//! [`decide`](crate::decide) calls a line a job when it is understood; whether the engine can be
-//! asked for every part of it is a second question, and depends on the source, whose size decides
+//! Whether the engine can be asked for every part of a line depends on the source, whose size decides
 //! sizes and whose tracks decide what is chosen. [`request`] answers it for a source that was
-//! described; [`obstacles`] says what stands in the way whatever the source is like, which
-//! explanations show as "not yet asked of the engine". A line with an obstacle must run as a
-//! command: nothing is dropped or rounded here.
+//! described; [`obstacles`] says what stands in the way whatever the source is like, for which
+//! [`decide`](crate::decide) calls a line a command. A line with an obstacle must run as one: nothing
+//! is dropped or rounded here.
 //!
-//! Three things look alike and are not the same to the bit. Where a source of constant rate has a
+//! Four things look alike and are not the same to the bit. Where a source of constant rate has a
 //! hole, ffmpeg repeats the last picture and the engine shows it longer. At a film's very start
 //! ffmpeg's transport streams are later by its B-frames and AAC's priming, which they are not after a
-//! seek; the engine's never are. And the packet that primes a decoder of AAC comes before the film, and
-//! is left out.
+//! seek; the engine's never are. The packet that primes a decoder of AAC comes before the film, and
+//! is left out. And at a boundary, sound that is copied goes with the picture that it begins with, and
+//! not with the one that it happened to be written beside.
 //!
-//! The preset is a hint and is taken over; where the line says none it is x264's own, `medium`. A source
-//! that does not say what shape its pixels have is taken to have square ones, and what is made
-//! says so.
+//! The preset is a hint and is taken over; where the line says none it is x264's own, `medium`. How
+//! hardware makes frames of fields is its own affair; the engine does it by yadif where the line says
+//! yadif, and by bwdif otherwise. A source that does not say what shape its pixels have is taken to
+//! have square ones, and what is made says so.
 
 mod mix;
 mod picture;

@@ -27,7 +27,7 @@ impl<'a> Conversion<'a> {
         }
         let mixed = rows.as_ref().and_then(|rows| u32::try_from(rows.len()).ok());
         let channels = asked.or(mixed).or(track.map(|track| track.channels));
-        if let Some(channels) = channels.filter(|channels| !matches!(channels, 1 | 2 | 6)) {
+        if let Some(channels) = channels.filter(|channels| !matches!(channels, 1 | 2 | 6 | 8)) {
             self.hinder(Obstacle::Channels(channels));
         }
         let asked = sample_rate.map(NonZeroU32::get);
@@ -96,14 +96,16 @@ impl<'a> Conversion<'a> {
             SoundRate::EncodersDefault(encoder) if encoder == "aac" => match channels? {
                 1 => Some(69_000),
                 2 => Some(128_000),
-                _ => Some(69_000 + 2 * 128_000 + 16_000),
+                6 => Some(69_000 + 2 * 128_000 + 16_000),
+                _ => Some(69_000 + 3 * 128_000 + 16_000),
             },
             // libfdk-aacenc.c: 96 for a channel alone and 128 for a pair, at 44 kHz.
             SoundRate::EncodersDefault(encoder) if encoder == "libfdk_aac" => {
                 let thousands = match channels? {
                     1 => 96,
                     2 => 128,
-                    _ => 2 * 96 + 2 * 128,
+                    6 => 2 * 96 + 2 * 128,
+                    _ => 2 * 96 + 3 * 128,
                 };
                 Some(thousands * sample_rate? / 44)
             }
@@ -190,7 +192,7 @@ fn fdk_variable(mode: u8, channels: u32) -> u32 {
     };
     match channels {
         1 => alone,
-        6 => each * 5,
+        6 | 8 => each * (channels - 1),
         channels => each * channels,
     }
 }
