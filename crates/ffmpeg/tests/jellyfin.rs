@@ -101,7 +101,8 @@ fn the_plain_line_means_what_it_says() {
     // The transport stream muxer adds its delay twice.
     assert_eq!(job.content.timestamps.offset, Time::from_secs(10));
     assert!(!job.content.timestamps.from_zero);
-    assert_eq!(job.provisos, [Proviso::IsVideo(0), Proviso::IsAudio(1)]);
+    let steady = Proviso::EvenPictures;
+    assert_eq!(job.provisos, [Proviso::IsVideo(0), Proviso::IsAudio(1), steady]);
     assert_eq!(job.projection.playlist, "/cache/0123abcd.m3u8");
     assert_eq!(job.projection.segments, "/cache/0123abcd%d.ts");
     assert!(job.projection.overwrite && !job.projection.by_rename);

@@ -304,6 +304,10 @@ pub enum Proviso {
     PlainPixels,
     /// It ends at this time, give or take a second.
     EndsAt(Time),
+    /// Its pictures come at an even rate, from its start on, and in limited range.
+    EvenPictures,
+    /// Its sound is such as segments hold as it is.
+    CopiedSound,
     /// It has no subtitles, of which ffmpeg would take some.
     NoSubtitles,
     /// The demuxer reads it.
@@ -320,6 +324,13 @@ impl fmt::Display for Proviso {
             }
             Proviso::PlainPixels => f.write_str("the source's pictures are of 8 bits and 4:2:0"),
             Proviso::EndsAt(time) => write!(f, "the source ends at about {} s", time.as_secs_f64()),
+            Proviso::EvenPictures => f.write_str(
+                "the source's pictures come at an even rate, from its start on, and in limited range",
+            ),
+            Proviso::CopiedSound => f.write_str(
+                "the sound is AAC or MP3, or in transport streams AC-3 or E-AC-3, which segments hold as \
+                 it is",
+            ),
             Proviso::NoSubtitles => f.write_str("the source has no subtitles"),
             Proviso::IsFormat(format) => write!(f, "the source is {format}"),
         }

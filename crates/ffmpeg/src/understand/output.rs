@@ -175,6 +175,10 @@ impl<'a> Output<'a> {
         let (keyframes, gop) = self.keyframes(segment, findings);
         let mut provisos = self.streams.provisos.clone();
         provisos.extend(self.seek_fits(segment, input.seek, run, findings));
+        provisos.extend(self.streams.video.as_ref().map(|_| Proviso::EvenPictures));
+        if self.copies_sound() {
+            provisos.push(Proviso::CopiedSound);
+        }
         provisos.extend(gop.map(|frames| Proviso::GopIsSegment { frames }));
         provisos.extend(input.format.clone().map(Proviso::IsFormat));
         let video = match (&self.streams.video, self.video) {

@@ -6,11 +6,16 @@
 //! [`decide`](crate::decide) calls a line a command. A line with an obstacle must run as one: nothing
 //! is dropped or rounded here.
 //!
-//! Four things look alike and are not the same to the bit. Where a source of constant rate has a
+//! Six things look alike and are not the same to the bit. Where a source of constant rate has a
 //! hole, ffmpeg repeats the last picture and the engine shows it longer. At a film's very start
 //! ffmpeg's transport streams are later by its B-frames and AAC's priming, which they are not after a
 //! seek; the engine's never are. The packet that primes a decoder of AAC comes before the film, and
-//! is left out. And at a boundary, sound that is copied goes with the picture that it begins with, and
+//! is left out. Where the picture begins a little after the sound (by 21 ms in what ffmpeg makes of
+//! Matroska and AAC), ffmpeg counts segments from the first picture when it begins with the film, and
+//! from the film's start after a seek; a job always does the latter, which may be a picture earlier.
+//! ffmpeg moves pictures to multiples of a frame's length from zero on; a job shows them when the source
+//! does, beside the sound that is not moved.
+//! And at a boundary, sound that is copied goes with the picture that it begins with, and
 //! not with the one that it happened to be written beside.
 //!
 //! The preset is a hint and is taken over; where the line says none it is x264's own, `medium`. How
@@ -125,6 +130,8 @@ fn holds(proviso: &Proviso, facts: &SourceFacts) -> bool {
     match proviso {
         Proviso::IsVideo(stream) => video.is_some_and(|video| video.stream == *stream),
         Proviso::IsAudio(stream) => facts.audio.iter().any(|track| track.stream == *stream),
+        // Obstacles say which part of it does not.
+        Proviso::EvenPictures | Proviso::CopiedSound => true,
         // Of a picture, which there is not.
         Proviso::GopIsSegment { .. } => false,
         Proviso::PlainPixels => video.is_some_and(|video| {

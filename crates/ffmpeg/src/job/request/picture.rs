@@ -71,7 +71,8 @@ impl Conversion<'_> {
         if !is_its_own_rate(*frame_rate, source, self.doubles(facts)) {
             self.hinder(Obstacle::FrameRate);
         }
-        if source.start * source.frame_rate.nominal() > Time::HALF {
+        // A picture that comes later is preceded by itself, so that there is one from the start.
+        if source.start * source.frame_rate.nominal() > Time::new(3, 2) {
             self.hinder(Obstacle::LatePicture(source.start.to_string()));
         }
         match size_after(steps, seen(source, *rotation)) {
