@@ -93,7 +93,9 @@ fn encode_picture(settings: &VideoSettings, source: &VideoFacts) -> u32 {
         "veryslow" | "placebo" => 14.0,
         _ => 1.0,
     };
-    let deinterlacing = if settings.deinterlace { 1.3 } else { 1.0 };
+    let doubled = settings.deinterlace.is_some_and(|made| made.doubles(source));
+    let pixels = if doubled { pixels * 2.0 } else { pixels };
+    let deinterlacing = if settings.deinterlace.is_some() { 1.3 } else { 1.0 };
     thousandths(ENCODE_SHARE * pixels / REFERENCE_ENCODED * effort * deinterlacing)
 }
 

@@ -11,6 +11,7 @@ mod client;
 mod described;
 mod greeting;
 mod invalid;
+mod picture;
 pub mod pool;
 pub mod request;
 mod source_info;

@@ -1,12 +1,12 @@
 //! What is asked for.
 
 use segue_model::{
-    AudioRequest, BoundaryRule, ChannelRequest, ColourLabels, Gain, H264Profile, Hash, JobId,
-    JobRequest, Packaging, RateControl, RenditionRequest, Time,
+    AudioRequest, BoundaryRule, ChannelRequest, ColourLabels, FieldRequest, Gain, H264Profile,
+    Hash, JobId, JobRequest, Mix, Packaging, RateControl, RenditionRequest, Time,
 };
 
 use crate::invalid::{Invalid, fits};
-use crate::v1;
+use crate::{picture, v1};
 
 /// A job's id from its 64 digits.
 pub fn job_id(text: &str) -> Result<JobId, Invalid> {
@@ -46,15 +46,21 @@ impl TryFrom<v1::Request> for JobRequest {
             packaging,
             together: wire.together,
             exact: wire.exact,
+            without_picture: wire.without_picture,
             renditions,
             upscale: wire.upscale,
             crf: wire.crf.map_or(Ok(usual.crf), |crf| fits(crf, "crf"))?,
             constant_bitrate: wire.constant_bitrate,
             rate_control: wire.rate_control.map(RateControl::try_from).transpose()?,
             preset: if wire.preset.is_empty() { usual.preset } else { wire.preset },
+            fields: picture::fields(wire.keep_fields, wire.deinterlace)?,
+            orientation: wire.orientation.map(picture::orientation).transpose()?,
+            captions: !wire.without_captions,
+            keyframes: seconds(&wire.keyframe_seconds, "keyframe_seconds")?,
             colour: labels(wire.colour.unwrap_or_default()),
             profile,
             level_max: wire.level_max.map(|level| fits(level, "level_max")).transpose()?,
+            over_level: wire.over_level,
             timestamp_offset: seconds(&wire.timestamp_offset_seconds, "timestamp_offset_seconds")?,
             keep_start: wire.keep_start,
             audio: (!audio.none).then_some(sound),
@@ -63,7 +69,17 @@ impl TryFrom<v1::Request> for JobRequest {
 }
 
 fn sound(wire: &v1::Audio) -> Result<AudioRequest, Invalid> {
-    let v1::Audio { none: _, stream, bitrate, source_channels, channels, sample_rate, gain } = wire;
+    let v1::Audio {
+        none: _,
+        stream,
+        bitrate,
+        source_channels,
+        channels,
+        sample_rate,
+        gain,
+        mix,
+        copy,
+    } = wire;
     let channels = match (source_channels, channels) {
         (false, None) => ChannelRequest::Stereo,
         (true, None) => ChannelRequest::Source,
@@ -80,7 +96,50 @@ fn sound(wire: &v1::Audio) -> Result<AudioRequest, Invalid> {
         None => Gain::Factor(gain.parse().map_err(wrong)?),
     };
     let (stream, bitrate, sample_rate) = (*stream, *bitrate, *sample_rate);
-    Ok(AudioRequest { stream, bitrate, channels, sample_rate, gain })
+    let mix = mixed(mix)?;
+    Ok(AudioRequest { stream, bitrate, channels, sample_rate, gain, mix, copy: *copy })
+}
+
+fn mixed(wire: &[v1::MixRow]) -> Result<Option<Mix>, Invalid> {
+    if wire.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |text: &str| format!("'{text}' is no share, such as 0.5 or 1/3");
+    let share = |text: &String| -> Result<Time, Invalid> {
+        text.parse().map_err(|_| Invalid::new("audio.mix", wrong(text)))
+    };
+    let row = |row: &v1::MixRow| row.shares.iter().map(share).collect();
+    let rows: Vec<Vec<Time>> = wire.iter().map(row).collect::<Result<_, Invalid>>()?;
+    let mix = Mix::new(rows).map_err(|error| Invalid::new("audio.mix", error.to_string()))?;
+    Ok(Some(mix))
+}
+
+fn mix_rows(mix: &Mix) -> Vec<v1::MixRow> {
+    let row =
+        |row: &Vec<Time>| v1::MixRow { shares: row.iter().map(ToString::to_string).collect() };
+    mix.rows().iter().map(row).collect()
+}
+
+fn sent(audio: &AudioRequest) -> v1::Audio {
+    let AudioRequest { stream, bitrate, channels, sample_rate, gain, mix, copy } = audio;
+    v1::Audio {
+        none: false,
+        stream: *stream,
+        bitrate: *bitrate,
+        source_channels: *channels == ChannelRequest::Source,
+        channels: match channels {
+            ChannelRequest::Exactly(channels) => Some(*channels),
+            ChannelRequest::Stereo | ChannelRequest::Source => None,
+        },
+        sample_rate: *sample_rate,
+        gain: match *gain {
+            Gain::NONE => String::new(),
+            Gain::Factor(factor) => factor.to_string(),
+            Gain::Decibels(decibels) => format!("{decibels}dB"),
+        },
+        mix: mix.as_ref().map(mix_rows).unwrap_or_default(),
+        copy: *copy,
+    }
 }
 
 impl TryFrom<v1::RateControl> for RateControl {
@@ -182,24 +241,9 @@ impl From<&JobRequest> for v1::Request {
             Packaging::MpegTs => v1::Packaging::MpegTs,
             Packaging::Fmp4 => v1::Packaging::Fmp4,
         };
-        let audio = match request.audio {
+        let audio = match &request.audio {
             None => v1::Audio { none: true, ..v1::Audio::default() },
-            Some(AudioRequest { stream, bitrate, channels, sample_rate, gain }) => v1::Audio {
-                none: false,
-                stream,
-                bitrate,
-                source_channels: channels == ChannelRequest::Source,
-                channels: match channels {
-                    ChannelRequest::Exactly(channels) => Some(channels),
-                    ChannelRequest::Stereo | ChannelRequest::Source => None,
-                },
-                sample_rate,
-                gain: match gain {
-                    Gain::NONE => String::new(),
-                    Gain::Factor(factor) => factor.to_string(),
-                    Gain::Decibels(decibels) => format!("{decibels}dB"),
-                },
-            },
+            Some(audio) => sent(audio),
         };
         v1::Request {
             renditions: request.renditions.iter().map(ToString::to_string).collect(),
@@ -228,12 +272,22 @@ impl From<&JobRequest> for v1::Request {
             }
             .into(),
             level_max: request.level_max.map(u32::from),
+            over_level: request.over_level,
             audio: Some(audio),
             timestamp_offset_seconds: request
                 .timestamp_offset
                 .map(|offset| offset.to_string())
                 .unwrap_or_default(),
             keep_start: request.keep_start,
+            without_picture: request.without_picture,
+            keep_fields: request.fields == FieldRequest::Kept,
+            deinterlace: match request.fields {
+                FieldRequest::Made(made) => Some(made.into()),
+                FieldRequest::Usual | FieldRequest::Kept => None,
+            },
+            orientation: request.orientation.map(Into::into),
+            without_captions: !request.captions,
+            keyframe_seconds: request.keyframes.map(|time| time.to_string()).unwrap_or_default(),
         }
     }
 }

@@ -8,8 +8,9 @@ use segue_model::pool::{
     Resources, Screened, Screening, SpanEnd, SpanStatus, Status, Term, WorkerId,
 };
 use segue_model::{
-    AudioRequest, BoundaryRule, ChannelRequest, ColourLabels, FailureClass, Gain, H264Profile,
-    Hash, JobId, JobRequest, Packaging, RateControl, SegmentId, Span, SpanFailure, Time,
+    AudioRequest, BoundaryRule, ChannelRequest, ColourLabels, Deinterlace, DeinterlaceMethod,
+    FailureClass, FieldRequest, Gain, H264Profile, Hash, JobId, JobRequest, Mix, Orientation,
+    Packaging, RateControl, SegmentId, Span, SpanFailure, Time,
 };
 
 /// Sent as bytes, as it would be.
@@ -149,6 +150,7 @@ fn a_request_arrives_as_it_was() {
             packaging: Packaging::Fmp4,
             together: true,
             exact: true,
+            without_picture: true,
             renditions: ["720p@3M", "640x360", "source", "=720x576:64/45"]
                 .map(|r| r.parse().expect(r))
                 .to_vec(),
@@ -157,6 +159,10 @@ fn a_request_arrives_as_it_was() {
             constant_bitrate: true,
             rate_control: None,
             preset: "slow".to_owned(),
+            fields: FieldRequest::Kept,
+            orientation: Some(Orientation { quarter_turns: 3, mirrored: true }),
+            captions: false,
+            keyframes: Some(Time::HALF),
             colour: ColourLabels {
                 primaries: Some("bt709".to_owned()),
                 transfer: None,
@@ -164,6 +170,7 @@ fn a_request_arrives_as_it_was() {
             },
             profile: H264Profile::Baseline,
             level_max: Some(255),
+            over_level: true,
             timestamp_offset: Some(Time::new(7, 5)),
             keep_start: true,
             audio: None,
@@ -176,6 +183,8 @@ fn a_request_arrives_as_it_was() {
                 channels: ChannelRequest::Source,
                 sample_rate: None,
                 gain: Gain::Decibels(Time::new(-7, 2)),
+                mix: None,
+                copy: true,
             }),
             ..JobRequest::default()
         },
@@ -191,8 +200,24 @@ fn every_sound_arrives_as_it_was() {
     let gains = [Gain::NONE, Gain::Factor(Time::new(1, 3)), Gain::Decibels(Time::from_secs(1))];
     for (channels, gain) in channels.into_iter().zip(gains) {
         let (stream, bitrate, sample_rate) = (Some(1), Some(62_656), Some(22_050));
-        let audio = Some(AudioRequest { stream, bitrate, channels, sample_rate, gain });
+        let halves = vec![Time::HALF, Time::new(-1, 3)];
+        let mix = Some(Mix::new(vec![halves.clone(), halves]).expect("a mix"));
+        let copy = false;
+        let audio = Some(AudioRequest { stream, bitrate, channels, sample_rate, gain, mix, copy });
         let request = JobRequest { audio, ..JobRequest::default() };
+        let wire = sent(&v1::Request::from(&request));
+        assert_eq!(JobRequest::try_from(wire), Ok(request));
+    }
+}
+
+#[test]
+fn what_becomes_of_fields_arrives_as_it_was() {
+    let (yadif, bwdif) = (DeinterlaceMethod::Yadif, DeinterlaceMethod::Bwdif);
+    for fields in [
+        FieldRequest::Made(Deinterlace { method: yadif, every_field: true, marked_only: false }),
+        FieldRequest::Made(Deinterlace { method: bwdif, every_field: false, marked_only: true }),
+    ] {
+        let request = JobRequest { fields, ..JobRequest::default() };
         let wire = sent(&v1::Request::from(&request));
         assert_eq!(JobRequest::try_from(wire), Ok(request));
     }
@@ -245,6 +270,22 @@ fn what_cannot_be_meant_names_its_field() {
     let both = v1::Audio { source_channels: true, channels: Some(2), ..v1::Audio::default() };
     let said = request(v1::Request { audio: Some(both), ..usual() });
     assert!(said.starts_with("audio.channels: "), "{said}");
+    for shares in [vec!["half"], vec![], vec!["1001"]] {
+        let shares = shares.into_iter().map(str::to_owned).collect();
+        let mix = vec![v1::MixRow { shares }];
+        let audio = Some(v1::Audio { mix, ..v1::Audio::default() });
+        let said = request(v1::Request { audio, ..usual() });
+        assert!(said.starts_with("audio.mix: "), "{said}");
+    }
+    let deinterlace = Some(v1::Deinterlace::default());
+    let said = request(v1::Request { keep_fields: true, deinterlace, ..usual() });
+    assert!(said.starts_with("deinterlace: "), "{said}");
+    let unknown = Some(v1::Deinterlace { method: 9, ..v1::Deinterlace::default() });
+    let said = request(v1::Request { deinterlace: unknown, ..usual() });
+    assert!(said.starts_with("deinterlace.method: 9"), "{said}");
+    let orientation = Some(v1::Orientation { quarter_turns: 4, mirrored: false });
+    let said = request(v1::Request { orientation, ..usual() });
+    assert!(said.starts_with("orientation.quarter_turns: 4"), "{said}");
     let timestamp_offset_seconds = "soon".to_owned();
     let said = request(v1::Request { timestamp_offset_seconds, ..usual() });
     assert!(said.starts_with("timestamp_offset_seconds: 'soon'"), "{said}");

@@ -5,9 +5,9 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::copy::trivial_copy;
-use crate::finding::Finding;
+use crate::finding::{Finding, Verdict};
 use crate::here::answered_here;
-use crate::job::Job;
+use crate::job::{Job, request};
 use crate::line::{CommandLine, Program};
 use crate::understand::understand;
 
@@ -81,19 +81,34 @@ pub struct Decision {
     pub instead_of: Option<Answer>,
     /// Why, in a sentence.
     pub because: String,
-    /// What each word of the line means, in order, and what is missing.
+    /// What each word of the line means, in order, what is missing, and what the engine cannot do
+    /// whatever the source is like.
     pub findings: Vec<Finding>,
     /// Of a job: what it means.
     pub job: Option<Job>,
 }
 
+/// What findings of what the engine cannot do are about.
+const ENGINE: &str = "(engine)";
+
 /// Decides what is to be done with a line.
 pub fn decide(line: &CommandLine, surroundings: Surroundings) -> Decision {
-    let understanding = understand(line);
+    let mut understanding = understand(line);
+    // A job that could be asked of the engine of no source is none.
+    if let Some(job) = &understanding.job {
+        for obstacle in request::obstacles(job) {
+            let (option, verdict) = (ENGINE.to_owned(), Verdict::Prevents);
+            let meaning = obstacle.to_string();
+            understanding.findings.push(Finding { option, verdict, meaning });
+        }
+    }
     // What the engine cannot do tells more than what is not known.
     let known = understanding.obstacles().find(|finding| !finding.is_unknown());
     let obstacle = known.or_else(|| understanding.obstacles().next());
-    let reason = obstacle.map(|finding| format!("{}: {}", finding.option, finding.meaning));
+    let reason = obstacle.map(|finding| match finding.option.as_str() {
+        ENGINE => format!("the engine cannot do it: {}", finding.meaning),
+        option => format!("{option}: {}", finding.meaning),
+    });
     let (answer, because) = if let Some(because) = answered_here(line) {
         (Answer::Here, because)
     } else if trivial_copy(line) {

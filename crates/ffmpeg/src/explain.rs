@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::answer::Decision;
-use crate::job::{Job, request};
+use crate::job::Job;
 
 /// The answer on the first line, then why, then each word of the line.
 pub fn text(decision: &Decision) -> String {
@@ -57,10 +57,6 @@ fn meaning(job: &Job) -> Vec<String> {
     }
     for proviso in &job.provisos {
         lines.push(format!("provided that {proviso}"));
-    }
-    // Whatever the source is like; what depends on it is only known once it was described.
-    for obstacle in request::obstacles(job) {
-        lines.push(format!("not yet asked of the engine: {obstacle}"));
     }
     lines
 }

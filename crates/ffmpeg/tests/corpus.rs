@@ -2,11 +2,14 @@
 //! logs, each with its source) keep their words, and get the answer that they should.
 //!
 //! `SEGUE_CORPUS=FILE` also takes every line of a larger collection, one JSON object with an `argv`
-//! on each line, and prints a table by answer.
+//! on each line, and prints a table by answer, server and cause (with `--nocapture`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use segue_ffmpeg::{Answer, CommandLine, Program, Surroundings, decide, explain};
+use segue_ffmpeg::{
+    Answer, CommandLine, Decision, Program, Surroundings, Verdict, decide, explain,
+};
 
 #[derive(serde::Deserialize)]
 struct Line {
@@ -14,6 +17,7 @@ struct Line {
     argv: Vec<String>,
     answer: Option<String>,
     because: Option<String>,
+    server: Option<String>,
     category: Option<String>,
 }
 
@@ -82,20 +86,63 @@ fn an_explanation_for_programs_says_the_same() {
 fn a_larger_corpus_keeps_its_words_and_gets_answers() {
     let Some(path) = std::env::var_os("SEGUE_CORPUS") else { return };
     let text = std::fs::read_to_string(path).unwrap();
-    let mut table: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    let mut table = Table::default();
     for line in text.lines() {
         let line: Line = serde_json::from_str(line).unwrap();
         let decision = decide(&line.parse(), Surroundings::default());
         assert!(!decision.because.is_empty(), "{}", line.id);
-        let category = line.category.clone().unwrap_or_default();
-        let answers = table.entry(decision.answer.to_string()).or_default();
-        answers.entry(category).or_default().push(line.id);
+        table.add(line, &decision);
     }
-    for (answer, categories) in table {
-        let all: usize = categories.values().map(Vec::len).sum();
-        println!("{answer}: {all}");
-        for (category, ids) in categories {
-            println!("  {category}: {} ({})", ids.len(), ids.join(" "));
+    println!("{table}");
+}
+
+/// Lines by answer, whose they are and why, each with those that have it.
+#[derive(Default)]
+struct Table(BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<String>>>>);
+
+impl Table {
+    fn add(&mut self, line: Line, decision: &Decision) {
+        let whose = line.server.unwrap_or_default();
+        let whose = format!("{whose} {}", line.category.unwrap_or_default());
+        let mut causes = vec![cause(&decision.because)];
+        // Of a job, what a player gets otherwise is told, too.
+        let is_job = decision.answer == Answer::Job;
+        let differs =
+            decision.findings.iter().filter(|it| is_job && it.verdict == Verdict::Differs);
+        causes.extend(differs.map(|finding| format!("  differs: {} ", finding.option)));
+        let answers = self.0.entry(decision.answer.to_string()).or_default();
+        let causes_of = answers.entry(whose).or_default();
+        for cause in causes {
+            causes_of.entry(cause).or_default().push(line.id.clone());
         }
+    }
+}
+
+/// Without file names and numbers, which are each line's own.
+fn cause(because: &str) -> String {
+    let mut words = String::new();
+    for word in because.split(' ') {
+        let own = word.contains('/') || word.contains('\\') || word.len() > 60;
+        words += if own { "..." } else { word };
+        words.push(' ');
+    }
+    words.chars().take(110).collect()
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (answer, servers) in &self.0 {
+            let ids = servers.values().flat_map(|causes| causes.values().flatten());
+            let all: BTreeSet<&String> = ids.collect();
+            writeln!(f, "{answer}: {}", all.len())?;
+            for (whose, causes) in servers {
+                let own: BTreeSet<&String> = causes.values().flatten().collect();
+                writeln!(f, "  {whose}: {}", own.len())?;
+                for (cause, ids) in causes {
+                    writeln!(f, "    {} {cause}({})", ids.len(), ids.join(" "))?;
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -6,8 +6,10 @@ use segue_ffmpeg::job::picture::{Picture, Step, Turn, size_after};
 use segue_ffmpeg::job::{
     Cap, FrameRate, Pick, Profile, Proviso, RateControl, Rotation, Scale, SoundRate, SoundStep,
 };
-use segue_ffmpeg::{Answer, Decision, Job, Program, Surroundings, Verdict, decide_words};
-use segue_model::{Packaging, Time};
+use segue_ffmpeg::{
+    Answer, CommandLine, Decision, Job, Program, Surroundings, Verdict, decide_words, understand,
+};
+use segue_model::{DeinterlaceMethod, Packaging, Time};
 
 /// The parts of a line that differ, each as one string of words without blanks in them.
 #[derive(Clone)]
@@ -78,6 +80,12 @@ fn job(shape: &Shape) -> Job {
 }
 
 #[track_caller]
+/// What a line means, also where the engine cannot do it.
+fn meaning(shape: &Shape) -> Job {
+    let line = CommandLine::parse(Program::Ffmpeg, &words(shape)).unwrap();
+    understand(&line).job.unwrap()
+}
+
 fn reason(shape: &Shape) -> String {
     let decision = decision(shape);
     assert_eq!(decision.answer, Answer::Command);
@@ -93,7 +101,8 @@ fn the_plain_line_means_what_it_says() {
     // The transport stream muxer adds its delay twice.
     assert_eq!(job.content.timestamps.offset, Time::from_secs(10));
     assert!(!job.content.timestamps.from_zero);
-    assert_eq!(job.provisos, [Proviso::IsVideo(0), Proviso::IsAudio(1)]);
+    let steady = Proviso::EvenPictures;
+    assert_eq!(job.provisos, [Proviso::IsVideo(0), Proviso::IsAudio(1), steady]);
     assert_eq!(job.projection.playlist, "/cache/0123abcd.m3u8");
     assert_eq!(job.projection.segments, "/cache/0123abcd%d.ts");
     assert!(job.projection.overwrite && !job.projection.by_rename);
@@ -253,20 +262,21 @@ fn fragmented_mp4_is_a_packaging_like_another() {
 
 #[test]
 fn deinterlacing_is_understood_on_any_hardware() {
-    for (filters, every_field) in [
-        ("yadif=0:-1:0,format=yuv420p", false),
-        ("yadif=1:-1:0,format=yuv420p", true),
-        ("bwdif=0:-1:0,format=nv12", false),
-        ("deinterlace_vaapi=rate=field,scale_vaapi=format=nv12", true),
-        ("deinterlace_vaapi=rate=frame", false),
-        ("deinterlace_qsv=mode=2,vpp_qsv=format=nv12", false),
-        ("yadif_cuda=1:-1:0,scale_cuda=format=yuv420p", true),
-        ("bwdif_videotoolbox=0:-1:0", false),
-        ("hwmap=derive_device=opencl:mode=read,bwdif_opencl=1:-1:0", true),
-        ("vpp_qsv=deinterlace=2:format=nv12", false),
+    use DeinterlaceMethod::{Bwdif, Yadif};
+    for (filters, method, every_field, marked_only) in [
+        ("yadif=0:-1:0,format=yuv420p", Yadif, false, false),
+        ("yadif=1:-1:0,format=yuv420p", Yadif, true, false),
+        ("bwdif=0:-1:0,format=nv12", Bwdif, false, false),
+        ("deinterlace_vaapi=rate=field,scale_vaapi=format=nv12", Bwdif, true, false),
+        ("deinterlace_vaapi=rate=frame", Bwdif, false, false),
+        ("deinterlace_qsv=mode=2,vpp_qsv=format=nv12", Bwdif, false, true),
+        ("yadif_cuda=1:-1:0,scale_cuda=format=yuv420p", Yadif, true, false),
+        ("bwdif_videotoolbox=0:-1:0", Bwdif, false, false),
+        ("hwmap=derive_device=opencl:mode=read,bwdif_opencl=1:-1:0", Bwdif, true, false),
+        ("vpp_qsv=deinterlace=2:format=nv12", Bwdif, false, true),
     ] {
         let video = job(&Shape { filters, ..QSV }).content.video.unwrap();
-        let expected = Step::Deinterlace { every_field, marked_only: false };
+        let expected = Step::Deinterlace { method, every_field, marked_only };
         assert_eq!(video.steps, [expected], "{filters}");
     }
 }
@@ -293,10 +303,12 @@ fn turned_films_are_understood_on_any_hardware() {
 #[test]
 fn one_eye_of_a_film_in_3d_is_understood() {
     let filters = r"crop=iw/2:ih:0:0,scale=(iw*2):ih,setdar=dar=a,crop=min(iw\,ih*dar):min(ih\,iw/dar):(iw-min(iw\,iw*sar))/2:(ih - min (ih\,ih/sar))/2,setsar=sar=1,scale=1280:trunc(1280/dar/2)*2,format=yuv420p";
-    let video = job(&Shape { filters, ..PLAIN }).content.video.unwrap();
+    let video = meaning(&Shape { filters, ..PLAIN }).content.video.unwrap();
     let source = Picture { width: 1920, height: 1080, pixel: Time::from_secs(1) };
     let size = size_after(&video.steps, source).unwrap();
     assert_eq!((size.width, size.height), (1280, 720));
+    // Which the engine cannot do yet.
+    assert!(reason(&Shape { filters, ..PLAIN }).contains("the picture is cropped"));
 }
 
 #[test]
@@ -321,6 +333,31 @@ fn sound_is_understood_in_all_its_shapes() {
 }
 
 #[test]
+fn sound_is_copied_from_where_the_picture_begins() {
+    let told = r"-codec:a:0 copy -bsf:a noise=drop='lt(pts*tb\,12.000)'";
+    let start = "-start_number 4";
+    let shape = |audio, before, start| Shape { audio, before, start, ..PLAIN };
+    for (shape, differs) in [
+        (shape("-codec:a:0 copy", "", "-start_number 0"), false),
+        (shape("-codec:a:0 copy -ab 1000 -ac 2", "", "-start_number 0"), false),
+        (shape(told, "-ss 00:00:12.000", start), false),
+        // Without being told, ffmpeg begins with what belongs to the segment before.
+        (shape("-codec:a:0 copy", "-ss 00:00:12.000", start), true),
+    ] {
+        let decision = decision(&shape);
+        let job = decision.job.unwrap_or_else(|| panic!("{}", decision.because));
+        assert_eq!(job.content.audio.expect("sound").rate, SoundRate::Copied);
+        let said = decision.findings.iter().any(|it| it.verdict == Verdict::Differs);
+        assert_eq!(said, differs, "{}", shape.audio);
+    }
+    let other = r"-codec:a:0 copy -bsf:a noise=drop='lt(pts*tb\,9.000)'";
+    let reason = reason(&shape(other, "-ss 00:00:12.000", start));
+    assert!(reason.contains("-bsf:a"), "{reason}");
+    let framed = "-codec:a:0 aac -bsf:a aac_adtstoasc -ac 2 -ab 128000";
+    assert_eq!(decision(&shape(framed, "", "-start_number 0")).answer, Answer::Job);
+}
+
+#[test]
 fn sound_alone_is_a_job_too() {
     let words: Vec<String> = "-i file:/a.flac -map_metadata -1 -map_chapters -1 -threads 0 -vn \
         -acodec libfdk_aac -ab 192000 -ac 2 -copyts -avoid_negative_ts disabled -f hls -max_delay \
@@ -340,7 +377,7 @@ fn sound_alone_is_a_job_too() {
 fn a_frame_rate_is_kept() {
     let encode: &'static str = format!("{SOFTWARE} -r 30").leak();
     let filters: &'static str = format!("fps=30,{SIZE}").leak();
-    let video = job(&Shape { encode, filters, ..PLAIN }).content.video.unwrap();
+    let video = meaning(&Shape { encode, filters, ..PLAIN }).content.video.unwrap();
     assert_eq!(video.frame_rate, FrameRate::Fixed(Time::from_secs(30)));
     assert_eq!(video.steps[0], Step::FrameRate(Time::from_secs(30)));
 }
@@ -349,9 +386,10 @@ fn a_frame_rate_is_kept() {
 fn what_the_engine_cannot_do_is_a_command_and_the_option_is_named() {
     let encoder = |to: &str| SOFTWARE.replace("libx264", to).leak() as &'static str;
     for (shape, named) in [
-        (Shape { audio: "-codec:a:0 copy", ..PLAIN }, "-codec:a:0 copy"),
+        (Shape { audio: "-codec:a:0 copy -af volume=2", ..PLAIN }, "-af volume=2"),
+        (Shape { audio: "-codec:a:0 copy -bsf:a noise=drop=1", ..PLAIN }, "-bsf:a"),
         (Shape { audio: "-codec:a:0 ac3 -ab 640000", ..PLAIN }, "-codec:a:0 ac3"),
-        (Shape { audio: "-codec:a:0 aac -ac 8", ..PLAIN }, "-ac 8"),
+        (Shape { audio: "-codec:a:0 aac -ac 4", ..PLAIN }, "-ac 4"),
         (Shape { audio: "-codec:a:0 aac -af loudnorm", ..PLAIN }, "loudnorm"),
         (Shape { audio: "-codec:a:0 aac -af asetpts=PTS-12/TB", ..PLAIN }, "asetpts"),
         (Shape { encode: encoder("libx265"), ..PLAIN }, "libx265"),

@@ -4,7 +4,9 @@
 
 use std::ops::RangeInclusive;
 
-use segue_model::{AudioSettings, Job, Packaging, Rendition, Time, VideoFacts, VideoSettings};
+use segue_model::{
+    AudioCodec, AudioSettings, Job, Packaging, Recipe, Rendition, Time, VideoFacts, VideoSettings,
+};
 
 use crate::playlist::{self, MICROS};
 
@@ -119,14 +121,15 @@ fn video_track(job: &Job, video: &VideoSettings, case: Case, stretch: Stretch) -
     let cap = video.declared_cap();
     let facts = job.facts.video.as_ref();
     // Of the two, only a damaged job lacks the rate.
-    let rate = |of: fn(&VideoFacts) -> Time| {
-        facts.map_or(Time::from_secs(60), of).ceil().clamp(1, 1000) as u64
+    let rate = |of: fn(&Recipe, &VideoFacts) -> Time| {
+        let pictures = facts.map_or(Time::from_secs(60), |facts| of(&job.recipe, facts));
+        pictures.ceil().clamp(1, 1000) as u64
     };
     match case {
         Case::Peak => {
             let bursts = stretch.per_second(cap.buffer_bits);
             let bits = cap.peak().max(cap.bitrate_max.saturating_add(bursts));
-            let packets = rate(|facts| facts.frame_rate_max) + stretch.per_second(1);
+            let packets = rate(Recipe::frame_rate_max) + stretch.per_second(1);
             Track { bytes: bits / 8, packets }
         }
         Case::Average => {
@@ -137,7 +140,7 @@ fn video_track(job: &Job, video: &VideoSettings, case: Case, stretch: Stretch) -
                 if exact { stretch.per_second(cap.buffer_bits.saturating_mul(3) / 5) } else { 0 };
             Track {
                 bytes: video.average().saturating_add(bursts) / 8,
-                packets: rate(|facts| facts.frame_rate.nominal()),
+                packets: rate(Recipe::frame_rate),
             }
         }
     }
@@ -157,6 +160,17 @@ const AAC_CHANNEL_FLOOR: u64 = 18_000;
 fn audio_track(audio: &AudioSettings, case: Case, stretch: Stretch) -> Track {
     let channels = u64::from(audio.channels);
     let packets = u64::from(audio.sample_rate).div_ceil(u64::from(audio.codec.frame_size())).max(1);
+    if let AudioCodec::Copied(_) = audio.codec {
+        // What it takes at most is all that is known of it.
+        let bytes = u64::from(audio.bitrate) / 8;
+        return match case {
+            Case::Peak => Track {
+                bytes: bytes + stretch.per_second(bytes.div_ceil(packets)),
+                packets: packets + stretch.per_second(1),
+            },
+            Case::Average => Track { bytes, packets },
+        };
+    }
     let limit = packets * channels * AAC_CHANNEL_BITS / 8;
     let nominal = limit.min(u64::from(audio.bitrate) / 8);
     match case {

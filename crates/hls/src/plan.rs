@@ -1,8 +1,7 @@
 //! A job from what is asked for and what is known of the source.
 
 use segue_model::{
-    AudioCodec, AudioFacts, Job, JobRequest, RequestError, Source, SourceFacts, Time, Timeline,
-    VideoFacts,
+    AudioFacts, Job, JobRequest, Recipe, RequestError, Source, SourceFacts, Time, Timeline,
 };
 
 use crate::BoundaryError;
@@ -19,8 +18,8 @@ pub enum PlanError {
     Boundary(#[from] BoundaryError),
 }
 
-/// Where `facts` are cut under the rule of `request`.
-pub fn timeline_of(request: &JobRequest, facts: &SourceFacts) -> Result<Timeline, BoundaryError> {
+/// Where `facts` are cut under the rule of `recipe`.
+pub fn timeline_of(recipe: &Recipe, facts: &SourceFacts) -> Result<Timeline, BoundaryError> {
     let keyframes: Vec<Time> = match &facts.video {
         Some(video) => {
             let time = |tick: &i64| Time::from_ticks(*tick, video.time_base) - facts.start;
@@ -28,26 +27,51 @@ pub fn timeline_of(request: &JobRequest, facts: &SourceFacts) -> Result<Timeline
         }
         None => Vec::new(),
     };
-    timeline_to(request.boundaries, facts.duration, last_start(facts), &keyframes)
+    let Shown { duration, last } = Shown::of(recipe, facts);
+    timeline_to(recipe.boundaries, duration, last, &keyframes)
 }
 
-/// When the last picture begins, or the last packet of sound where there is none; put into its slot, as
-/// containers round.
-fn last_start(facts: &SourceFacts) -> Time {
-    if let Some(VideoFacts { clock, end, frame_rate, .. }) = &facts.video {
-        let frame = frame_rate.nominal().recip().unwrap_or(Time::ZERO);
-        return clock.time_of(clock.slot_of(*end - frame));
+/// How much of a source a recipe shows.
+struct Shown {
+    duration: Time,
+    /// When the last picture begins, or the last packet of sound where there is none; put into its
+    /// slot, as containers round.
+    last: Time,
+}
+
+impl Shown {
+    fn of(recipe: &Recipe, facts: &SourceFacts) -> Shown {
+        if let Some(video) = facts.video.as_ref().filter(|_| has_picture(recipe)) {
+            let clock = recipe.clock(video);
+            let frame = recipe.frame_rate(video).recip().unwrap_or(Time::ZERO);
+            let last = clock.time_of(clock.slot_of(video.end - frame));
+            return Shown { duration: facts.duration, last };
+        }
+        let made: Vec<(&AudioFacts, Time)> = recipe
+            .renditions
+            .iter()
+            .filter_map(|rendition| rendition.audio.as_ref())
+            .filter_map(|audio| {
+                let track = facts.audio.iter().find(|track| track.stream == audio.stream)?;
+                let size = i64::from(audio.codec.frame_size());
+                Some((track, Time::new(size, i64::from(track.sample_rate.max(1)))))
+            })
+            .collect();
+        // Without its picture, a film is as long as its sound.
+        let end = made.iter().map(|(track, _)| track.end).max();
+        let duration = end.filter(|_| facts.video.is_some()).unwrap_or(facts.duration);
+        let packet = made.iter().map(|(_, packet)| *packet).min().unwrap_or(Time::ZERO);
+        Shown { duration, last: duration - packet }
     }
-    let packet = |track: &AudioFacts| {
-        let size = AudioCodec::Aac.frame_size();
-        Time::new(size.into(), i64::from(track.sample_rate.max(1)))
-    };
-    facts.duration - facts.audio.iter().map(packet).min().unwrap_or(Time::ZERO)
+}
+
+fn has_picture(recipe: &Recipe) -> bool {
+    recipe.renditions.iter().any(|rendition| rendition.video.is_some())
 }
 
 /// The job that `request` makes of `source`.
 pub fn plan(source: Source, request: &JobRequest, facts: SourceFacts) -> Result<Job, PlanError> {
     let recipe = request.resolve(&facts)?;
-    let timeline = timeline_of(request, &facts)?;
+    let timeline = timeline_of(&recipe, &facts)?;
     Ok(Job::new(source, recipe, facts, timeline))
 }

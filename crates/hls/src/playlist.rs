@@ -8,7 +8,7 @@
 
 use std::fmt::Write;
 
-use segue_model::{AudioSettings, FrameRate, Job, Packaging, Rendition, Time, VideoFacts};
+use segue_model::{AudioSettings, FrameRate, Job, Packaging, Recipe, Rendition, Time, VideoFacts};
 
 use crate::bandwidth::{self, Bandwidth};
 use crate::{keys, language};
@@ -153,7 +153,7 @@ fn write_variant(
     );
     if let Some(video) = video {
         add(&mut tag, format_args!(",RESOLUTION={}x{}", video.width, video.height));
-        if let Some(most) = job.facts.video.as_ref().and_then(most_frames) {
+        if let Some(most) = job.facts.video.as_ref().and_then(|it| most_frames(&job.recipe, it)) {
             let thousandths = most.to_ticks(1000).max(0);
             let (whole, rest) = (thousandths / 1000, thousandths % 1000);
             add(&mut tag, format_args!(",FRAME-RATE={whole}.{rest:03}"));
@@ -171,10 +171,10 @@ fn write_variant(
 /// `None` where nobody counted and a bound was assumed. Levels must hold, so they are made for the
 /// bound; but players skip variants that are too fast for them, and the attribute is optional. The
 /// facts do not tell a film that was counted and has just this rate, so it goes without as well.
-fn most_frames(facts: &VideoFacts) -> Option<Time> {
+fn most_frames(recipe: &Recipe, facts: &VideoFacts) -> Option<Time> {
     let assumed = matches!(facts.frame_rate, FrameRate::Variable(_))
         && facts.frame_rate_max == FrameRate::UNCOUNTED;
-    (!assumed).then_some(facts.frame_rate_max)
+    (!assumed).then_some(recipe.frame_rate_max(facts))
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -65,7 +65,8 @@ fn multiples_end_with_the_last_picture() {
         facts.duration = secs(duration);
         let boundaries = BoundaryRule::Multiples { segment: secs("3") };
         let request = JobRequest { boundaries, ..JobRequest::default() };
-        let timeline = segue_hls::timeline_of(&request, &facts).expect("a timeline");
+        let recipe = request.resolve(&facts).expect("a recipe");
+        let timeline = segue_hls::timeline_of(&recipe, &facts).expect("a timeline");
         let lengths = (0..timeline.segments()).map(|index| timeline.duration_of(index).to_string());
         lengths.collect::<Vec<_>>()
     };

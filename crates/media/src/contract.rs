@@ -108,7 +108,10 @@ mod tests {
             width,
             height,
             sample_aspect: Time::from_secs(1),
-            deinterlace: false,
+            orientation: segue_model::Orientation::default(),
+            deinterlace: None,
+            captions: true,
+            keyframes: None,
             rate_control: RateControl::CappedQuality {
                 crf: 20,
                 bitrate_max: 60_000,

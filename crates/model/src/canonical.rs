@@ -6,13 +6,14 @@
 //! until it is written here; any change of the bytes must raise [`VERSION`].
 
 use crate::{
-    AudioCodec, AudioSettings, BoundaryRule, Colour, Fingerprint, Gain, H264Contract, H264Profile,
-    Packaging, RateControl, Recipe, Rendition, Revision, Source, Time, VideoSettings,
+    AudioCodec, AudioSettings, BoundaryRule, Colour, CopiedCodec, Deinterlace, DeinterlaceMethod,
+    Fingerprint, Gain, H264Contract, H264Profile, Mix, Orientation, Packaging, RateControl, Recipe,
+    Rendition, Revision, Source, Time, VideoSettings,
 };
 
 /// Which encoding this is, and which layout of segments: part of the bytes. Segments of one job join
 /// whoever made them, so whatever keeps new ones from joining old ones raises it, too.
-pub const VERSION: u64 = 3;
+pub const VERSION: u64 = 4;
 
 /// The canonical bytes of `recipe` applied to `source`.
 pub fn encode(source: &Source, recipe: &Recipe) -> Vec<u8> {
@@ -101,7 +102,10 @@ impl Encoder {
             width,
             height,
             sample_aspect,
+            orientation,
             deinterlace,
+            captions,
+            keyframes,
             rate_control,
             preset,
             contract,
@@ -109,7 +113,12 @@ impl Encoder {
         self.number(u64::from(*width));
         self.number(u64::from(*height));
         self.time(*sample_aspect);
-        self.number(u64::from(*deinterlace));
+        let Orientation { quarter_turns, mirrored } = orientation;
+        self.number(u64::from(*quarter_turns));
+        self.number(u64::from(*mirrored));
+        self.option(deinterlace.as_ref(), Self::deinterlace);
+        self.number(u64::from(*captions));
+        self.option(keyframes.as_ref(), |out, time| out.time(*time));
         match rate_control {
             RateControl::CappedQuality { crf, bitrate_max, buffer_bits } => {
                 self.number(0);
@@ -145,11 +154,32 @@ impl Encoder {
         self.text(matrix);
     }
 
+    fn deinterlace(&mut self, made: &Deinterlace) {
+        let Deinterlace { method, every_field, marked_only } = made;
+        self.number(match method {
+            DeinterlaceMethod::Yadif => 0,
+            DeinterlaceMethod::Bwdif => 1,
+        });
+        self.number(u64::from(*every_field));
+        self.number(u64::from(*marked_only));
+    }
+
+    fn mix(&mut self, mix: &Mix) {
+        self.number(mix.rows().len() as u64);
+        self.number(mix.sources() as u64);
+        mix.rows().iter().flatten().for_each(|share| self.time(*share));
+    }
+
     fn audio(&mut self, audio: &AudioSettings) {
-        let AudioSettings { stream, codec, bitrate, sample_rate, channels, gain } = audio;
+        let AudioSettings { stream, codec, bitrate, sample_rate, channels, gain, mix } = audio;
         self.number(u64::from(*stream));
         self.number(match codec {
             AudioCodec::Aac => 0,
+            AudioCodec::Copied(CopiedCodec::Aac) => 1,
+            AudioCodec::Copied(CopiedCodec::HeAac) => 2,
+            AudioCodec::Copied(CopiedCodec::Ac3) => 3,
+            AudioCodec::Copied(CopiedCodec::Eac3) => 4,
+            AudioCodec::Copied(CopiedCodec::Mp3) => 5,
         });
         self.number(u64::from(*bitrate));
         self.number(u64::from(*sample_rate));
@@ -160,5 +190,6 @@ impl Encoder {
         };
         self.number(unit);
         self.time(*amount);
+        self.option(mix.as_ref(), Self::mix);
     }
 }

@@ -22,6 +22,24 @@ pub struct SourceFacts {
     pub video: Option<VideoFacts>,
     /// Sound tracks, in the container's order.
     pub audio: Vec<AudioFacts>,
+    /// What each of the container's streams is, in its order.
+    pub streams: Vec<StreamKind>,
+}
+
+/// What a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamKind {
+    /// A moving picture.
+    Video,
+    /// A still picture of what the film is called.
+    Cover,
+    /// Sound.
+    Audio,
+    /// Subtitles, as text or as pictures.
+    Subtitle,
+    /// Fonts, data and whatever else there is.
+    Other,
 }
 
 /// A video stream.

@@ -12,7 +12,9 @@ pub mod colour;
 mod contract;
 mod facts;
 mod failure;
+mod fields;
 mod job;
+mod mix;
 pub mod pool;
 mod recipe;
 mod request;
@@ -25,17 +27,19 @@ pub use clock::FrameClock;
 pub use contract::{H264Contract, H264Profile, h264_level};
 pub use facts::{
     AudioFacts, Colour, FieldOrder, FrameRate, KeyframeIndex, Orientation, SampleGrid, SourceFacts,
-    VideoFacts,
+    StreamKind, VideoFacts,
 };
 pub use failure::{FailureClass, SpanFailure};
+pub use fields::{Deinterlace, DeinterlaceMethod};
 pub use job::{Job, JobId};
+pub use mix::{Mix, MixError};
 pub use recipe::{
-    AudioCodec, AudioSettings, BitrateCap, BoundaryRule, Gain, Packaging, RateControl, Recipe,
-    Rendition, VideoSettings,
+    AudioCodec, AudioSettings, BitrateCap, BoundaryRule, CopiedCodec, Gain, Packaging, RateControl,
+    Recipe, Rendition, VideoSettings,
 };
 pub use request::{
-    AudioRequest, ChannelRequest, ColourLabels, JobRequest, RenditionRequest, RequestError, Sizing,
-    parse_bitrate,
+    AudioRequest, ChannelRequest, ColourLabels, FieldRequest, JobRequest, RenditionRequest,
+    RequestError, Sizing, parse_bitrate,
 };
 pub use source::{Fingerprint, Hash, Revision, Source};
 pub use span::{SegmentId, Span};

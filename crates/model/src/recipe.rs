@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{H264Contract, Time};
+use crate::{
+    AudioFacts, Deinterlace, FrameClock, FrameRate, H264Contract, Mix, Orientation, Time,
+    VideoFacts,
+};
 
 /// How a source is made into HLS, with every choice made: the same recipe gives interchangeable
 /// segments wherever it is followed.
@@ -19,6 +22,38 @@ pub struct Recipe {
     pub exact: bool,
     /// What is listed; never empty.
     pub renditions: Vec<Rendition>,
+}
+
+impl Recipe {
+    /// How many pictures are made of each of `source`'s: two where its fields become frames.
+    pub fn pictures_per_frame(&self, source: &VideoFacts) -> i64 {
+        let mut videos = self.renditions.iter().filter_map(|rendition| rendition.video.as_ref());
+        let in_fields =
+            |video: &VideoSettings| video.deinterlace.is_some_and(|made| made.doubles(source));
+        if videos.any(in_fields) { 2 } else { 1 }
+    }
+
+    /// The slots that `source`'s pictures are put into.
+    pub fn clock(&self, source: &VideoFacts) -> FrameClock {
+        match source.frame_rate {
+            FrameRate::Constant(_) => FrameClock {
+                rate: source.clock.rate * self.pictures_per_frame(source),
+                ..source.clock
+            },
+            // Slots are fine enough for what comes between two frames.
+            FrameRate::Variable(_) => source.clock,
+        }
+    }
+
+    /// How many pictures a second are made, on average.
+    pub fn frame_rate(&self, source: &VideoFacts) -> Time {
+        source.frame_rate.nominal() * self.pictures_per_frame(source)
+    }
+
+    /// How many pictures are made in any second, at most.
+    pub fn frame_rate_max(&self, source: &VideoFacts) -> Time {
+        source.frame_rate_max * self.pictures_per_frame(source)
+    }
 }
 
 /// Where segments begin.
@@ -92,8 +127,14 @@ pub struct VideoSettings {
     pub height: u32,
     /// Width of a pixel over its height.
     pub sample_aspect: Time,
-    /// Make one progressive frame from each pair of fields.
-    pub deinterlace: bool,
+    /// How decoded frames are turned before anything else is done to them but deinterlacing.
+    pub orientation: Orientation,
+    /// How frames are made of fields; `None`: pictures stay as they are.
+    pub deinterlace: Option<Deinterlace>,
+    /// Closed captions in the source's pictures are passed on.
+    pub captions: bool,
+    /// From one keyframe to the next, if that is less than a segment, of which it is a whole part.
+    pub keyframes: Option<Time>,
     /// How many bits it may take.
     pub rate_control: RateControl,
     /// How hard the encoder tries: x264's names, `ultrafast` to `veryslow`.
@@ -193,7 +234,7 @@ impl VideoSettings {
     }
 }
 
-/// How sound is encoded.
+/// How sound is encoded, or that it is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AudioSettings {
@@ -201,14 +242,16 @@ pub struct AudioSettings {
     pub stream: u32,
     /// What into.
     pub codec: AudioCodec,
-    /// Bits per second.
+    /// Bits per second; of what is copied, as much as it may be.
     pub bitrate: u32,
     /// Samples per second.
     pub sample_rate: u32,
-    /// 1, 2 or 6 (5.1).
+    /// 1, 2, 6 (5.1) or 8 (7.1); of what is copied, the source's.
     pub channels: u32,
     /// How much louder it is made.
     pub gain: Gain,
+    /// How channels are mixed; `None`: as libswresample does by default.
+    pub mix: Option<Mix>,
 }
 
 /// How much louder sound is made; what is too loud then is cut off by whoever plays it.
@@ -240,13 +283,50 @@ impl Gain {
 pub enum AudioCodec {
     /// AAC, low complexity.
     Aac,
+    /// The source's own packets, which are not touched.
+    Copied(CopiedCodec),
+}
+
+/// Sound whose packets each stand on their own, and which segments may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopiedCodec {
+    /// AAC, low complexity.
+    Aac,
+    /// AAC with its upper half made up (HE-AAC).
+    HeAac,
+    /// Dolby Digital.
+    Ac3,
+    /// Dolby Digital Plus.
+    Eac3,
+    /// MPEG-1 layer 3.
+    Mp3,
+}
+
+impl CopiedCodec {
+    /// What the packets of a track are; `None` where they cannot be copied.
+    pub fn of(facts: &AudioFacts) -> Option<CopiedCodec> {
+        // Decoders make 2048 samples of a packet of HE-AAC.
+        let half_made_up = facts.grid.is_some_and(|grid| grid.frame_size == 2048);
+        Some(match facts.codec.as_str() {
+            "aac" if half_made_up => CopiedCodec::HeAac,
+            "aac" => CopiedCodec::Aac,
+            "ac3" => CopiedCodec::Ac3,
+            "eac3" => CopiedCodec::Eac3,
+            "mp3" => CopiedCodec::Mp3,
+            _ => return None,
+        })
+    }
 }
 
 impl AudioCodec {
     /// Samples in a packet.
     pub fn frame_size(self) -> u32 {
         match self {
-            AudioCodec::Aac => 1024,
+            AudioCodec::Aac | AudioCodec::Copied(CopiedCodec::Aac) => 1024,
+            AudioCodec::Copied(CopiedCodec::HeAac) => 2048,
+            AudioCodec::Copied(CopiedCodec::Ac3 | CopiedCodec::Eac3) => 1536,
+            AudioCodec::Copied(CopiedCodec::Mp3) => 1152,
         }
     }
 
@@ -258,6 +338,7 @@ impl AudioCodec {
                 96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000,
                 11_025, 8_000, 7_350,
             ],
+            AudioCodec::Copied(_) => &[],
         }
     }
 
@@ -265,9 +346,13 @@ impl AudioCodec {
     pub fn bitrate_max(self, sample_rate: u32, channels: u32) -> u64 {
         match self {
             // A decoder's buffer: 6144 bits a packet for each channel (ISO/IEC 14496-3, 4.5.3).
-            AudioCodec::Aac => {
+            AudioCodec::Aac | AudioCodec::Copied(CopiedCodec::Aac | CopiedCodec::HeAac) => {
                 6144 * u64::from(channels) * u64::from(sample_rate) / u64::from(self.frame_size())
             }
+            // ETSI TS 102 366: the largest of the table, and what discs hold at most.
+            AudioCodec::Copied(CopiedCodec::Ac3) => 640_000,
+            AudioCodec::Copied(CopiedCodec::Eac3) => 1_664_000,
+            AudioCodec::Copied(CopiedCodec::Mp3) => 320_000,
         }
     }
 
@@ -276,13 +361,18 @@ impl AudioCodec {
     pub fn pre_roll(self) -> u32 {
         match self {
             AudioCodec::Aac => 32,
+            AudioCodec::Copied(_) => 0,
         }
     }
 
     /// The RFC 6381 codec string.
     pub fn codec_string(self) -> &'static str {
         match self {
-            AudioCodec::Aac => "mp4a.40.2",
+            AudioCodec::Aac | AudioCodec::Copied(CopiedCodec::Aac) => "mp4a.40.2",
+            AudioCodec::Copied(CopiedCodec::HeAac) => "mp4a.40.5",
+            AudioCodec::Copied(CopiedCodec::Ac3) => "ac-3",
+            AudioCodec::Copied(CopiedCodec::Eac3) => "ec-3",
+            AudioCodec::Copied(CopiedCodec::Mp3) => "mp4a.40.34",
         }
     }
 }

@@ -6,7 +6,8 @@ mod sample;
 use asking::{picture, request, with_pixels};
 use sample::film;
 use segue_model::{
-    AudioRequest, AudioSettings, ChannelRequest, ColourLabels, Gain, H264Profile, JobRequest,
+    AudioRequest, AudioSettings, BoundaryRule, ChannelRequest, ColourLabels, Deinterlace,
+    DeinterlaceMethod, FieldOrder, FieldRequest, Gain, H264Profile, JobRequest, Mix, Orientation,
     Packaging, RateControl, Recipe, RenditionRequest, RequestError, SourceFacts, Time,
     VideoSettings,
 };
@@ -170,7 +171,7 @@ fn sound_that_is_asked_for_in_detail_is_made_so() {
         gain: Gain::Decibels(Time::from_secs(-3)),
         ..AudioRequest::default()
     };
-    let sound = heard(asked, &film()).expect("sound");
+    let sound = heard(asked.clone(), &film()).expect("sound");
     assert_eq!((sound.channels, sound.sample_rate, sound.bitrate), (6, 22_050, 62_656));
     assert_eq!(sound.gain, asked.gain);
     // As ffmpeg does, more than AAC can take is as much as it can: 6 bits a sample.
@@ -180,4 +181,151 @@ fn sound_that_is_asked_for_in_detail_is_made_so() {
         heard(asked, &film()).expect("sound").bitrate
     };
     assert_eq!([most(1), most(2), most(6)], [288_000, 576_000, 640_000]);
+}
+
+#[test]
+fn fields_become_what_is_asked_whatever_the_source_says() {
+    let made =
+        Deinterlace { method: DeinterlaceMethod::Yadif, every_field: true, marked_only: false };
+    let asked = |fields, order| {
+        let mut facts = film();
+        facts.video.as_mut().expect("a picture").field_order = order;
+        let recipe = JobRequest { fields, ..request(&["720p"]) }.resolve(&facts);
+        let recipe = recipe.expect("a recipe");
+        let video = facts.video.expect("a picture");
+        (videos(&recipe)[0].deinterlace, recipe.frame_rate(&video), recipe.clock(&video).rate)
+    };
+    let (once, twice) = (Time::from_secs(24), Time::from_secs(48));
+    for order in [FieldOrder::Progressive, FieldOrder::TopFirst] {
+        assert_eq!(asked(FieldRequest::Kept, order), (None, once, once));
+        assert_eq!(asked(FieldRequest::Made(made), order), (Some(made), twice, twice));
+    }
+    let marked = Deinterlace { marked_only: true, ..made };
+    let progressive = asked(FieldRequest::Made(marked), FieldOrder::Progressive);
+    assert_eq!(progressive, (Some(marked), once, once));
+}
+
+#[test]
+fn a_level_is_made_for_the_frames_that_fields_become() {
+    let made = Deinterlace { every_field: true, marked_only: false, ..Deinterlace::USUAL };
+    let level = |fields| {
+        let recipe = JobRequest { fields, ..request(&["720p"]) }.resolve(&film());
+        videos(&recipe.expect("a recipe"))[0].contract.level
+    };
+    assert_eq!([level(FieldRequest::Kept), level(FieldRequest::Made(made))], [31, 32]);
+}
+
+#[test]
+fn keyframes_are_a_whole_part_of_a_segment() {
+    let asked = |keyframes, boundaries| {
+        let keyframes = Some(keyframes);
+        let recipe = JobRequest { keyframes, boundaries, ..request(&["720p"]) }.resolve(&film());
+        recipe.map(|recipe| videos(&recipe)[0].keyframes)
+    };
+    let segment = Time::from_secs(6);
+    let grid = BoundaryRule::Grid { segment };
+    assert_eq!(asked(Time::from_secs(3), grid), Ok(Some(Time::from_secs(3))));
+    assert_eq!(asked(segment, grid), Ok(None));
+    for (keyframes, boundaries) in [
+        (Time::from_secs(4), grid),
+        (Time::from_secs(12), grid),
+        (Time::new(1, 20), grid),
+        (Time::ZERO, grid),
+        (Time::from_secs(3), BoundaryRule::KeyframesGreedy { segment }),
+    ] {
+        let refused = asked(keyframes, boundaries).expect_err("refused");
+        assert_eq!(refused, RequestError::Keyframes { keyframes, segment });
+    }
+}
+
+#[test]
+fn a_turn_that_is_asked_for_goes_before_the_sources() {
+    let turned = Orientation { quarter_turns: 1, mirrored: false };
+    let asked = |orientation| {
+        let recipe = JobRequest { orientation, ..request(&[]) }.resolve(&film());
+        let recipe = recipe.expect("a recipe");
+        let video = videos(&recipe)[0].clone();
+        (video.orientation, video.width, video.height)
+    };
+    assert_eq!(asked(None), (Orientation::default(), 1920, 1080));
+    assert_eq!(asked(Some(turned)), (turned, 1080, 1920));
+}
+
+#[test]
+fn sound_alone_is_made_of_a_film_that_has_a_picture() {
+    let alone = JobRequest { without_picture: true, ..request(&[]) };
+    assert_eq!(names(&alone.resolve(&film()).expect("a recipe")), ["audio"]);
+    let both = JobRequest { without_picture: true, ..request(&["720p"]) };
+    assert_eq!(both.resolve(&film()), Err(RequestError::WithoutPicture));
+}
+
+#[test]
+fn a_mix_fits_the_track_and_what_is_made_of_it() {
+    let mut facts = film();
+    facts.audio = vec![sample::sound(1, 6)];
+    let asked = |rows: usize, shares: usize, channels| {
+        let mix = Mix::new(vec![vec![Time::HALF; shares]; rows]).ok();
+        let channels = ChannelRequest::Exactly(channels);
+        heard(AudioRequest { mix, channels, ..AudioRequest::default() }, &facts)
+    };
+    assert_eq!(asked(2, 6, 2).expect("sound").mix.expect("a mix").sources(), 6);
+    let refused = asked(2, 8, 2).expect_err("refused");
+    assert_eq!(refused, RequestError::MixSources { stream: 1, asked: 8, channels: 6 });
+    let refused = asked(1, 6, 2).expect_err("refused");
+    assert_eq!(refused, RequestError::MixRows { rows: 1, channels: 2 });
+}
+
+#[test]
+fn sound_is_copied_where_segments_can_hold_it() {
+    let asked = |codec: &str, container: &str, packaging| {
+        let mut facts = film();
+        facts.container = container.to_owned();
+        facts.audio[0].codec = codec.to_owned();
+        facts.audio[0].grid = None;
+        let audio = Some(AudioRequest { copy: true, ..AudioRequest::default() });
+        let recipe = JobRequest { audio, packaging, ..JobRequest::default() }.resolve(&facts);
+        let sound = recipe.ok()?.renditions.into_iter().find_map(|made| made.audio)?;
+        Some(sound.codec.codec_string())
+    };
+    let (ts, fmp4) = (Packaging::MpegTs, Packaging::Fmp4);
+    for (codec, container, packaging, string) in [
+        ("aac", "matroska,webm", ts, Some("mp4a.40.2")),
+        ("aac", "matroska,webm", fmp4, Some("mp4a.40.2")),
+        ("aac", "mpegts", ts, Some("mp4a.40.2")),
+        ("aac", "mpegts", fmp4, None),
+        ("ac3", "matroska,webm", ts, Some("ac-3")),
+        ("eac3", "mpegts", ts, Some("ec-3")),
+        ("eac3", "matroska,webm", fmp4, None),
+        ("mp3", "avi", ts, Some("mp4a.40.34")),
+        ("dts", "matroska,webm", ts, None),
+        ("aac_latm", "mpegts", ts, None),
+    ] {
+        assert_eq!(asked(codec, container, packaging), string, "{codec} of {container}");
+    }
+    let louder = AudioRequest {
+        copy: true,
+        gain: Gain::Factor(Time::from_secs(2)),
+        ..AudioRequest::default()
+    };
+    assert_eq!(heard(louder, &film()), Err(RequestError::CopiedWith("gain")));
+}
+
+#[test]
+fn what_needs_more_than_a_level_is_labelled_with_it_where_that_is_asked() {
+    let asked = |over_level, level_max, size| {
+        let rate_control = RateControl::CappedQuality {
+            crf: 23,
+            bitrate_max: 60_000_000,
+            buffer_bits: 60_000_000,
+        };
+        let (level_max, rate_control) = (Some(level_max), Some(rate_control));
+        let asked = JobRequest { level_max, over_level, rate_control, ..request(&[size]) };
+        asked.resolve(&film()).map(|recipe| videos(&recipe)[0].contract.level)
+    };
+    assert_eq!(asked(true, 31, "720p"), Ok(31));
+    let refused = asked(false, 31, "720p");
+    assert!(matches!(refused, Err(RequestError::Level { level: 41, level_max: 31, .. })));
+    // A decoder of level 3.1 cannot hold the frames that others refer to.
+    let refused = asked(true, 31, "1080p");
+    assert!(matches!(refused, Err(RequestError::Level { level: 41, level_max: 31, .. })));
 }

@@ -6,8 +6,8 @@ mod sample;
 use std::collections::BTreeMap;
 
 use segue_model::{
-    BoundaryRule, Fingerprint, Gain, H264Profile, Hash, Job, JobId, Packaging, RateControl, Recipe,
-    Rendition, Revision, Source, Time, Timeline,
+    AudioCodec, BoundaryRule, CopiedCodec, Deinterlace, Fingerprint, Gain, H264Profile, Hash, Job,
+    JobId, Mix, Packaging, RateControl, Recipe, Rendition, Revision, Source, Time, Timeline,
 };
 use serde_json::{Value, json};
 
@@ -62,6 +62,8 @@ fn other_recipe() -> Recipe {
         buffer_bits: 9_000_000,
     };
     video.contract.profile = H264Profile::Main;
+    video.deinterlace = Some(Deinterlace::USUAL);
+    video.keyframes = Some(Time::HALF);
     recipe
 }
 
@@ -87,9 +89,9 @@ fn golden_ids() {
     assert_eq!(
         ids.map(|id| id.to_string()),
         [
-            "2f42f5c1c2fdc59ed7e8a2682a49e535fb2fcc58ce575df84795eb0a4562454a",
-            "f72e98f4332d20c6f3cdf2089c1a6b4fdb9f1f11e9fa50073074022cb58a0f51",
-            "5d46d7cbc12ddc9a65aaa8ed25d5183fea024ba2606f675defdeaef41f7511b5",
+            "96e9d5d4d7e8d5978f7992fe114021426499d319678109f7736ad0d16c1da750",
+            "999145206882a33f5a2b2a00446922d26f0172d93eb001135bf3dcf456e5d7a6",
+            "6a89b75a719aa622d48b2f331b91073e89e2b0b247c63e11e7ad81957f15b147",
         ]
     );
 }
@@ -146,6 +148,7 @@ fn each_change(whole: &Value, visit: &mut dyn FnMut(&str, Value)) {
                     "baseline",
                     "main",
                     "high",
+                    "yadif",
                     &zeros,
                     &format!("{text}x"),
                 ] {
@@ -192,9 +195,15 @@ fn a_change_of_shape_gives_another_job() {
     let video = |recipe: &mut Recipe, rate_control| {
         recipe.renditions[0].video.as_mut().expect("a picture").rate_control = rate_control;
     };
+    fn sound(recipe: &mut Recipe) -> &mut segue_model::AudioSettings {
+        recipe.renditions[0].audio.as_mut().expect("sound")
+    }
+    let mixed =
+        |recipe: &mut Recipe, rows| sound(recipe).mix = Some(Mix::new(rows).expect("a mix"));
+    let copied = |recipe: &mut Recipe, codec| sound(recipe).codec = AudioCodec::Copied(codec);
     let segment = Time::from_secs(2);
     type Change<'a> = (&'a str, &'a dyn Fn(&mut Source, &mut Recipe));
-    let changes: [Change<'_>; 16] = [
+    let changes: [Change<'_>; 23] = [
         ("nothing", &|_, _| ()),
         ("multiples", &|_, r| r.boundaries = BoundaryRule::Multiples { segment }),
         ("greedy", &|_, r| r.boundaries = BoundaryRule::KeyframesGreedy { segment }),
@@ -219,6 +228,13 @@ fn a_change_of_shape_gives_another_job() {
             let sound = r.renditions[0].audio.as_mut().expect("sound");
             sound.gain = Gain::Decibels(Time::from_secs(1));
         }),
+        ("a mix", &|_, r| mixed(r, vec![vec![Time::HALF; 2]; 2])),
+        ("a mix of other channels", &|_, r| mixed(r, vec![vec![Time::HALF; 4]; 1])),
+        ("AAC as it is", &|_, r| copied(r, CopiedCodec::Aac)),
+        ("HE-AAC as it is", &|_, r| copied(r, CopiedCodec::HeAac)),
+        ("AC-3 as it is", &|_, r| copied(r, CopiedCodec::Ac3)),
+        ("E-AC-3 as it is", &|_, r| copied(r, CopiedCodec::Eac3)),
+        ("MP3 as it is", &|_, r| copied(r, CopiedCodec::Mp3)),
         ("no cap", &|_, r| video(r, RateControl::Quality { crf: 20 })),
         ("entity tag", &|s, _| s.fingerprint.revision = Revision::Etag("1".to_owned())),
         ("version", &|s, _| s.fingerprint.revision = Revision::Version("1".to_owned())),

@@ -210,7 +210,7 @@ pub enum Profile {
     High,
 }
 
-/// The sound: AAC, low complexity.
+/// The sound: AAC, low complexity, or the source's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Sound {
     /// Which stream.
@@ -235,6 +235,8 @@ pub enum SoundRate {
     Bitrate(u64),
     /// libfdk_aac's variable modes, 1 (about 32,000 a channel) to 5 (about 96,000 or more).
     FdkVariable(u8),
+    /// The source's packets as they are; nothing else of the sound means anything then.
+    Copied,
 }
 
 /// What is done to the sound.
@@ -302,6 +304,10 @@ pub enum Proviso {
     PlainPixels,
     /// It ends at this time, give or take a second.
     EndsAt(Time),
+    /// Its pictures come at an even rate, from its start on, and in limited range.
+    EvenPictures,
+    /// Its sound is such as segments hold as it is.
+    CopiedSound,
     /// It has no subtitles, of which ffmpeg would take some.
     NoSubtitles,
     /// The demuxer reads it.
@@ -318,6 +324,13 @@ impl fmt::Display for Proviso {
             }
             Proviso::PlainPixels => f.write_str("the source's pictures are of 8 bits and 4:2:0"),
             Proviso::EndsAt(time) => write!(f, "the source ends at about {} s", time.as_secs_f64()),
+            Proviso::EvenPictures => f.write_str(
+                "the source's pictures come at an even rate, from its start on, and in limited range",
+            ),
+            Proviso::CopiedSound => f.write_str(
+                "the sound is AAC or MP3, or in transport streams AC-3 or E-AC-3, which segments hold as \
+                 it is",
+            ),
             Proviso::NoSubtitles => f.write_str("the source has no subtitles"),
             Proviso::IsFormat(format) => write!(f, "the source is {format}"),
         }

@@ -6,12 +6,9 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Obstacle {
-    /// More keyframes than boundaries.
-    #[error("keyframes within segments, every {0} s")]
-    KeyframesWithin(String),
-    /// The picture is left out though there is one.
-    #[error("sound alone of a source that has a picture")]
-    WithoutPicture,
+    /// Boundaries are counted from a sound that comes late.
+    #[error("segments are counted from the first sound, which comes {0} s after the picture")]
+    LateSound(String),
     /// Another picture than the one that was looked at.
     #[error("the picture is chosen as {0}")]
     PictureChoice(String),
@@ -21,11 +18,8 @@ pub enum Obstacle {
     /// A step that the engine has no word for.
     #[error("the picture is {0}")]
     Step(&'static str),
-    /// Fields stay fields.
-    #[error("an interlaced source stays interlaced")]
-    FieldsKept,
-    /// A turned source stays as it is stored.
-    #[error("a source that is turned stays as it is stored")]
+    /// Players are told to turn it.
+    #[error("a source that is turned stays as it is stored, and players are told to turn it")]
     Turned,
     /// A matrix for a source of red, green and blue.
     #[error("red, green and blue are converted by a matrix that the line names")]
@@ -39,9 +33,6 @@ pub enum Obstacle {
     /// Boundaries are counted from a picture that comes late.
     #[error("segments are counted from the first picture, which comes {0} s after the sound")]
     LatePicture(String),
-    /// Captions are taken out.
-    #[error("closed captions are left out")]
-    WithoutCaptions,
     /// A quality on a scale that is not x264's.
     #[error("the quality is measured as {0}, and not as x264's rate factor")]
     Scale(&'static str),

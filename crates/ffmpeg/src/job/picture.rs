@@ -1,6 +1,6 @@
 //! What is done to a picture, and how large it comes out.
 
-use segue_model::Time;
+use segue_model::{DeinterlaceMethod, Time};
 use serde::Serialize;
 
 use crate::expression::Expression;
@@ -11,6 +11,8 @@ use crate::expression::Expression;
 pub enum Step {
     /// Frames are made of fields.
     Deinterlace {
+        /// By which rule; hardware has its own, which is taken to be the better one.
+        method: DeinterlaceMethod,
         /// One of each field, so twice as many, rather than one of each pair.
         every_field: bool,
         /// Frames that are not marked as interlaced stay as they are.

@@ -170,6 +170,7 @@ impl Run {
             "init_hw_device" | "filter_hw_device" | "vaapi_device" | "qsv_device" => {
                 immaterial("the caller's hardware; each worker uses its own")
             }
+            "async" if text == "1" => immaterial("sound is where its timestamps say in any case"),
             "filter_threads" | "filter_complex_threads" | "cpuflags" | "cpucount" | "max_alloc" => {
                 immaterial("how the caller's machine is used")
             }

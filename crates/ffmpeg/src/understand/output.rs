@@ -6,6 +6,7 @@ use crate::expression::Expression;
 use crate::finding::{Findings, Meaning, differs, immaterial, prevents, understood, unknown};
 use crate::job::{Boundaries, Content, Demand, Job, Proviso, Timestamps, Video};
 use crate::line::{CommandLine, Group, Opt, Value};
+use crate::number;
 
 use super::input::Input;
 use super::packaging::Hls;
@@ -58,7 +59,11 @@ impl<'a> Output<'a> {
             "sn" | "dn" => immaterial("no subtitles and data in any case"),
             "strict" => immaterial("allows what is experimental, of which there is nothing"),
             "flags" => flags(option.text()),
-            "bsf" | "absf" | "vbsf" => prevents("changes encoded packets"),
+            "bsf" | "absf" | "vbsf" => match self.streams.whom(option) {
+                For::Audio => self.packet_filters(option.text()),
+                For::Nobody => immaterial("for a stream that there is not"),
+                _ => prevents("changes encoded packets"),
+            },
             "t" | "to" | "ss" | "fs" | "frames" | "vframes" | "aframes" | "shortest" => {
                 prevents("takes a part of the source, and jobs are of all of it")
             }
@@ -95,6 +100,7 @@ impl<'a> Output<'a> {
                 prevents("ffmpeg refuses it for what comes out of a -filter_complex")
             }
             For::Video => self.of_video(option),
+            For::Audio if self.copies_sound() => SoundOptions::of_copied(option),
             For::Audio => self.sound.option(option),
             For::Nobody => immaterial("for a stream that there is not"),
             For::Unclear => prevents("for which stream depends on the source"),
@@ -105,6 +111,19 @@ impl<'a> Output<'a> {
                 _ => self.of_video(option),
             },
         }
+    }
+
+    fn copies_sound(&self) -> bool {
+        self.streams.codec(self.group, For::Audio) == Some("copy")
+    }
+
+    /// `-start_number` and `-hls_time` come later on the line, so they are looked for.
+    fn packet_filters(&self, text: &str) -> Meaning {
+        let last = |name: &str| self.group.options.iter().rfind(|o| o.name == name).map(Opt::text);
+        let first = last("start_number").and_then(number::count).unwrap_or(0);
+        let segment = last("hls_time").and_then(number::time).unwrap_or(Time::from_secs(2));
+        let first = i64::try_from(first).unwrap_or(i64::MAX);
+        SoundOptions::packet_filters(text, segment * first)
     }
 
     fn of_video(&mut self, option: &Opt) -> Meaning {
@@ -148,11 +167,18 @@ impl<'a> Output<'a> {
             let titles = "ffmpeg carries the source's titles over, and the engine does not";
             findings.add("(no -map_metadata -1)", prevents(titles));
         }
+        if self.copies_sound() && self.streams.video.is_some() {
+            self.sound_before_a_seek(input, findings);
+        }
         let projection = self.hls.finish(run.overwrite, findings);
         let segment = self.hls.segment.unwrap_or(Time::from_secs(2));
         let (keyframes, gop) = self.keyframes(segment, findings);
         let mut provisos = self.streams.provisos.clone();
         provisos.extend(self.seek_fits(segment, input.seek, run, findings));
+        provisos.extend(self.streams.video.as_ref().map(|_| Proviso::EvenPictures));
+        if self.copies_sound() {
+            provisos.push(Proviso::CopiedSound);
+        }
         provisos.extend(gop.map(|frames| Proviso::GopIsSegment { frames }));
         provisos.extend(input.format.clone().map(Proviso::IsFormat));
         let video = match (&self.streams.video, self.video) {
@@ -192,6 +218,17 @@ impl<'a> Output<'a> {
         let demand = Demand { first_segment: self.hls.first_segment };
         let source = input.source.clone()?;
         Some(Job { source, content, demand, projection: projection?, provisos })
+    }
+
+    /// Without being told, ffmpeg copies sound from the picture's keyframe before a seek on.
+    fn sound_before_a_seek(&self, input: &Input, findings: &mut Findings) {
+        let sought = input.seek.is_some_and(Time::is_positive);
+        let told = |o: &Opt| matches!(o.name.as_str(), "bsf" | "absf") && o.text().contains("drop");
+        if sought && !self.group.options.iter().any(told) {
+            let meaning = "ffmpeg copies sound from the keyframe before the seek on, into its first \
+                           segment; a job's segment begins with the sound that belongs to it";
+            findings.add("(-ss and sound that is copied)", differs(meaning));
+        }
     }
 
     fn encoders_named(&self, findings: &mut Findings) {

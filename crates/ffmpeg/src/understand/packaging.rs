@@ -120,7 +120,7 @@ impl Hls {
                 }
             }
             "hls_flags" => self.flags(text),
-            "hls_segment_options" => self.segment_options(text),
+            "hls_segment_options" | "hls_ts_options" => self.segment_options(text),
             "individual_header_trailer" => immaterial("of the segment muxer, which is not asked"),
             "hls_base_url" => prevents("puts addresses into the playlist"),
             "max_delay" => match number::count(text).and_then(|n| i64::try_from(n).ok()) {

@@ -1,11 +1,15 @@
 //! From video filters to steps: the hardware's filters mean the same as the software's.
 
+use segue_model::DeinterlaceMethod;
+
 use crate::expression::Expression;
 use crate::filter::Filter;
 use crate::finding::{Meaning, prevents, understood};
 use crate::job::Colour;
 use crate::job::picture::{Crop, Fit, SIZE_VARIABLES, Scaling, Step, Turn};
 use crate::number;
+
+use DeinterlaceMethod::{Bwdif, Yadif};
 
 /// What a chain of filters does to a picture.
 #[derive(Debug, Default)]
@@ -162,7 +166,8 @@ impl Chain {
                 _ => return Err(not_known(key, value)),
             }
         }
-        self.steps.push(Step::Deinterlace { every_field, marked_only });
+        let method = if filter.name.starts_with("yadif") { Yadif } else { Bwdif };
+        self.steps.push(Step::Deinterlace { method, every_field, marked_only });
         Ok(())
     }
 
@@ -177,7 +182,7 @@ impl Chain {
                 _ => return Err(not_known(key, value)),
             }
         }
-        self.steps.push(Step::Deinterlace { every_field, marked_only });
+        self.steps.push(Step::Deinterlace { method: Bwdif, every_field, marked_only });
         Ok(())
     }
 
@@ -188,8 +193,14 @@ impl Chain {
                 _ => return Err(not_known(key, value)),
             }
         }
-        self.steps.push(Step::Deinterlace { every_field: false, marked_only: false });
+        self.deinterlace_marked();
         Ok(())
+    }
+
+    /// Quick Sync's processing is told of each picture whether it is interlaced.
+    fn deinterlace_marked(&mut self) {
+        let (every_field, marked_only) = (false, true);
+        self.steps.push(Step::Deinterlace { method: Bwdif, every_field, marked_only });
     }
 
     /// Every scaler, and those that do more at once. Options that only say how well or how fast
@@ -233,7 +244,7 @@ impl Chain {
             }
         }
         if deinterlace {
-            self.steps.push(Step::Deinterlace { every_field: false, marked_only: false });
+            self.deinterlace_marked();
         }
         if let Some(turn) = turn {
             self.steps.push(Step::Turn(turn));

@@ -2,8 +2,10 @@
 
 use std::num::NonZeroU32;
 
+use segue_model::Time;
+
 use crate::filter::Filter;
-use crate::finding::{Meaning, immaterial, prevents, understood, unknown};
+use crate::finding::{Meaning, differs, immaterial, prevents, understood, unknown};
 use crate::job::{Pick, Sound, SoundRate, SoundStep};
 use crate::line::{Opt, Value};
 use crate::number;
@@ -22,7 +24,7 @@ pub(super) struct SoundOptions {
 pub(super) fn encoder(name: &str) -> Meaning {
     match name {
         "aac" | "libfdk_aac" | "aac_at" | "aac_mf" | "libfaac" => understood("AAC"),
-        "copy" => prevents("the sound is copied, and the engine encodes"),
+        "copy" => understood("the sound is taken as it is; the source must hold what segments may"),
         _ => prevents(format!("`{name}` does not make AAC, which is what the engine makes")),
     }
 }
@@ -30,6 +32,36 @@ pub(super) fn encoder(name: &str) -> Meaning {
 impl SoundOptions {
     pub fn new() -> SoundOptions {
         SoundOptions { channels: None, rate: None, sample_rate: None, steps: Vec::new() }
+    }
+
+    /// An option of sound that is copied.
+    pub fn of_copied(option: &Opt) -> Meaning {
+        match option.name.as_str() {
+            "af" | "filter" => prevents("ffmpeg refuses filters for sound that is copied"),
+            "ab" | "b" | "ac" | "ar" | "vbr" | "profile" | "aac_coder" | "threads" => {
+                immaterial("of an encoder, and the sound is copied")
+            }
+            _ => unknown(),
+        }
+    }
+
+    /// Filters of encoded packets: those that Jellyfin writes, for sound that begins at `begins`.
+    pub fn packet_filters(text: &str, begins: Time) -> Meaning {
+        let mut dropped = false;
+        for filter in text.replace("\\,", ";").split(',') {
+            let until = filter.strip_prefix("noise=drop='lt(pts*tb;");
+            let until = until.and_then(|rest| rest.strip_suffix(")'")).and_then(number::time);
+            match (filter, until) {
+                ("aac_adtstoasc", _) => {}
+                (_, Some(time)) if (time - begins).abs() <= Time::new(1, 1000) => dropped = true,
+                _ => return prevents("changes encoded packets"),
+            }
+        }
+        if dropped {
+            understood("no sound from before the first segment that is wanted")
+        } else {
+            immaterial("how AAC is framed, which follows from the packaging")
+        }
     }
 
     pub fn option(&mut self, option: &Opt) -> Meaning {
@@ -45,11 +77,11 @@ impl SoundOptions {
                 None => prevents("is no number of bits"),
             },
             "ac" => match whole().map(NonZeroU32::get) {
-                Some(1 | 2 | 6) => {
+                Some(1 | 2 | 6 | 8) => {
                     self.channels = whole();
                     understood(format!("{text} channels"))
                 }
-                Some(_) => prevents("the engine makes mono, stereo and 5.1"),
+                Some(_) => prevents("the engine makes mono, stereo, 5.1 and 7.1"),
                 None => prevents("is no number of channels"),
             },
             "ar" => match whole().map(NonZeroU32::get) {
@@ -63,7 +95,10 @@ impl SoundOptions {
                 Some(0) => immaterial("a bit rate, as without it"),
                 Some(mode @ 1..=5) => {
                     self.rate = Some(SoundRate::FdkVariable(mode as u8));
-                    understood(format!("libfdk_aac's variable bit rate, mode {mode}"))
+                    differs(
+                        "a bit rate that varies with the sound; a job's is the one that libfdk_aac \
+                         reckons with in this mode",
+                    )
                 }
                 _ => prevents("is no mode of variable bit rate"),
             },
@@ -112,6 +147,10 @@ impl SoundOptions {
     }
 
     pub fn finish(self, stream: Pick, encoder: &str) -> Sound {
+        if encoder == "copy" {
+            let (channels, sample_rate, steps) = (None, None, Vec::new());
+            return Sound { stream, channels, rate: SoundRate::Copied, sample_rate, steps };
+        }
         let default = || SoundRate::EncodersDefault(encoder.to_owned());
         Sound {
             stream,

@@ -3,7 +3,7 @@
 use segue_model::JobRequest;
 
 use crate::expression::Expression;
-use crate::finding::{Findings, Meaning, immaterial, prevents, understood, unknown};
+use crate::finding::{Findings, Meaning, differs, immaterial, prevents, understood, unknown};
 use crate::job::{Cap, FrameRate, Profile, RateControl, Scale};
 use crate::line::{Opt, Value};
 use crate::number;
@@ -247,6 +247,26 @@ impl VideoOptions {
         understood(if passed { "closed captions are passed on" } else { "no closed captions" })
     }
 
+    /// The cap of a bit rate, also where none is said: players are told of one, and a decoder's buffer
+    /// has to hold what comes.
+    fn cap_for(&self, bitrate: u64, cap: Option<Cap>, findings: &mut Findings) -> Cap {
+        // x264 knows no cap without a buffer; hardware has a buffer of its own.
+        let known = |cap: &Cap| cap.buffer_bits.is_some() || self.family != Family::X264;
+        let said = cap.filter(known);
+        let bitrate_max = said.map_or(bitrate.saturating_mul(2), |cap| cap.bitrate_max);
+        let buffer_bits = said.and_then(|cap| cap.buffer_bits);
+        if buffer_bits.is_none() {
+            let meaning = format!(
+                "the encoder's own cap, or none; a job's is {bitrate_max} bits a second, with a buffer \
+                 that two seconds of them fill, around the same average"
+            );
+            let missing = if said.is_some() { "(no -bufsize)" } else { "(no -maxrate, -bufsize)" };
+            findings.add(missing, differs(meaning));
+        }
+        let buffer_bits = Some(buffer_bits.unwrap_or(bitrate_max.saturating_mul(2)));
+        Cap { bitrate_max, buffer_bits }
+    }
+
     /// How many bits the picture may take, from all that was said.
     pub fn rate_control(&self, findings: &mut Findings) -> Option<RateControl> {
         let cap = self
@@ -262,6 +282,7 @@ impl VideoOptions {
             (_, _, _, Some(qp), _, None) => quality(Scale::Qp, qp),
             (_, None, None, None, Some(value), None) => quality(Scale::GlobalQuality, value),
             (_, None, None, None, None, Some(bitrate)) if !self.quality_named => {
+                let cap = Some(self.cap_for(bitrate, cap, findings));
                 Some(RateControl::Bitrate { bitrate, cap })
             }
             // libx264's own default.

@@ -162,6 +162,9 @@ impl VideoEncoder {
             ("forced-idr", "1"),
             ("x264-params", x264.as_str()),
         ];
+        if !video.captions {
+            options.push(("a53cc", "0"));
+        }
         if let RateControl::CappedQuality { crf: factor, .. }
         | RateControl::Quality { crf: factor } = rate
         {

@@ -205,6 +205,14 @@ impl Packet {
 }
 
 impl Parameters {
+    /// The same for another holder.
+    pub(crate) fn share(&self) -> Result<Parameters, AvError> {
+        let copy = Parameters::new();
+        // SAFETY: both are allocated.
+        let code = unsafe { ffi::avcodec_parameters_copy(copy.0, self.0) };
+        check(code, "copy stream parameters").map(|_| copy)
+    }
+
     pub(super) fn raw(&self) -> &ffi::AVCodecParameters {
         // SAFETY: allocated and not yet freed.
         unsafe { &*self.0 }

@@ -22,8 +22,8 @@ const PLANAR_FLOAT: ffi::AVSampleFormat = ffi::AVSampleFormat::AV_SAMPLE_FMT_FLT
 
 impl Resampler {
     /// From frames like `frame` to `channels` planes at the same rate: no sample depends on
-    /// another. Mixes down as ffmpeg does by default.
-    pub(crate) fn to_planes(frame: &Frame, channels: u32) -> Result<Resampler, AvError> {
+    /// another. Mixes down as ffmpeg does by default. `None`: the frame's own channels.
+    pub(crate) fn to_planes(frame: &Frame, channels: Option<u32>) -> Result<Resampler, AvError> {
         let rate = frame.sample_rate() as c_int;
         // SAFETY: the frame is valid; its format is one of libav's own. The layouts are uninitialised
         // on return and own nothing (a default or copied native layout has no allocation).
@@ -36,8 +36,16 @@ impl Resampler {
                 check(ffi::av_channel_layout_copy(&mut input, layout), "lay out channels")?;
             }
             let format = std::mem::transmute::<c_int, ffi::AVSampleFormat>(frame.format());
-            let made = Resampler::new(&mut input, format, rate, channels, rate);
+            let mut output: ffi::AVChannelLayout = std::mem::zeroed();
+            match channels {
+                Some(channels) => ffi::av_channel_layout_default(&mut output, channels as c_int),
+                None => {
+                    check(ffi::av_channel_layout_copy(&mut output, &input), "lay out channels")?;
+                }
+            }
+            let made = Resampler::new(&mut input, format, rate, &mut output, rate);
             ffi::av_channel_layout_uninit(&mut input);
+            ffi::av_channel_layout_uninit(&mut output);
             let mut made = made?;
             made.input = signature(frame);
             Ok(made)
@@ -49,28 +57,29 @@ impl Resampler {
         // SAFETY: a default layout owns nothing.
         unsafe {
             let mut layout: ffi::AVChannelLayout = std::mem::zeroed();
+            let mut output: ffi::AVChannelLayout = std::mem::zeroed();
             ffi::av_channel_layout_default(&mut layout, channels as c_int);
-            Resampler::new(&mut layout, PLANAR_FLOAT, from as c_int, channels, to as c_int)
+            ffi::av_channel_layout_default(&mut output, channels as c_int);
+            Resampler::new(&mut layout, PLANAR_FLOAT, from as c_int, &mut output, to as c_int)
         }
     }
 
     /// # Safety
-    /// `input` is an initialised layout.
+    /// `input` and `output` are initialised layouts.
     unsafe fn new(
         input: &mut ffi::AVChannelLayout,
         format: ffi::AVSampleFormat,
         from: c_int,
-        channels: u32,
+        output: &mut ffi::AVChannelLayout,
         to: c_int,
     ) -> Result<Resampler, AvError> {
+        let channels = output.nb_channels;
         let mut context = ptr::null_mut();
         // SAFETY: layouts are initialised; the context is owned by the value once allocated.
         unsafe {
-            let mut output: ffi::AVChannelLayout = std::mem::zeroed();
-            ffi::av_channel_layout_default(&mut output, channels as c_int);
             let code = ffi::swr_alloc_set_opts2(
                 &mut context,
-                &mut output,
+                output,
                 PLANAR_FLOAT,
                 to,
                 input,

@@ -14,9 +14,24 @@ use crate::error::Blame;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamKind {
     Video,
+    /// A still picture of what the film is called.
+    Cover,
     Audio,
-    /// Subtitles, data, fonts, cover pictures.
+    Subtitle,
+    /// Data, fonts.
     Other,
+}
+
+impl From<StreamKind> for segue_model::StreamKind {
+    fn from(kind: StreamKind) -> segue_model::StreamKind {
+        match kind {
+            StreamKind::Video => segue_model::StreamKind::Video,
+            StreamKind::Cover => segue_model::StreamKind::Cover,
+            StreamKind::Audio => segue_model::StreamKind::Audio,
+            StreamKind::Subtitle => segue_model::StreamKind::Subtitle,
+            StreamKind::Other => segue_model::StreamKind::Other,
+        }
+    }
 }
 
 /// One of a container's streams.
@@ -35,6 +50,8 @@ impl Stream<'_> {
         let cover = self.raw.disposition & ffi::AV_DISPOSITION_ATTACHED_PIC as c_int != 0;
         match self.codecpar().codec_type {
             ffi::AVMediaType::AVMEDIA_TYPE_VIDEO if !cover => StreamKind::Video,
+            ffi::AVMediaType::AVMEDIA_TYPE_VIDEO => StreamKind::Cover,
+            ffi::AVMediaType::AVMEDIA_TYPE_SUBTITLE => StreamKind::Subtitle,
             ffi::AVMediaType::AVMEDIA_TYPE_AUDIO => StreamKind::Audio,
             _ => StreamKind::Other,
         }

@@ -92,6 +92,7 @@ impl Draft<'_> {
             declared_duration,
             video,
             audio,
+            streams: self.input.streams().map(|stream| stream.kind().into()).collect(),
         })
     }
 

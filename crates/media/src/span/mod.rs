@@ -16,6 +16,7 @@ mod assembler;
 mod continuity;
 mod counted;
 mod edit_list;
+mod mixing;
 mod order;
 mod packaging;
 mod part;
@@ -285,7 +286,8 @@ impl<'a> Pipeline<'a> {
             .map(|index| order.job.timeline.duration_of(index))
             .max()
             .unwrap_or(Time::ZERO);
-        let frame_rate = facts.frame_rate.nominal();
+        let frame_rate = order.job.recipe.frame_rate(facts);
+        let clock = order.job.recipe.clock(facts);
         let frames = (longest * frame_rate).ceil().clamp(1, 4096) as usize + 2;
         let exact = order.job.recipe.exact;
         let encoding = |index: &u32| {
@@ -300,7 +302,7 @@ impl<'a> Pipeline<'a> {
                 rendition: *index,
                 video,
                 alone: (order.urgent && !exact).then_some(order.span.first),
-                clock: facts.clock,
+                clock,
                 frame_rate,
                 threads: order.threads,
                 exact,

@@ -35,7 +35,8 @@ pub(super) fn package(
     let video_packets = match (video, &job.facts.video) {
         (Some(part), Some(facts)) => {
             let delay = Time::new(delay.unwrap_or(0), VIDEO_TIMESCALE.into());
-            let time = |slot: i64| facts.clock.time_of(slot) + offset + delay;
+            let clock = job.recipe.clock(facts);
+            let time = |slot: i64| clock.time_of(slot) + offset + delay;
             retimed(&part.packets, VIDEO_TIMESCALE, time)
         }
         _ => Vec::new(),
@@ -82,11 +83,11 @@ fn decode_delay(job: &Job, rendition: u32) -> Option<i64> {
     let facts = job.facts.video.as_ref()?;
     let video = job.recipe.renditions.get(rendition as usize)?.video.as_ref()?;
     let depth = i64::from(video.contract.reorder_depth);
-    let first = facts.clock.slot_from(job.timeline.start_of(0));
-    let decoded = facts.clock.time_of(first - depth) + job.recipe.timestamp_offset;
+    let clock = job.recipe.clock(facts);
+    let first = clock.slot_from(job.timeline.start_of(0));
+    let decoded = clock.time_of(first - depth) + job.recipe.timestamp_offset;
     let is_needed = job.recipe.packaging == Packaging::Fmp4 && decoded < Time::ZERO;
-    is_needed
-        .then(|| (Time::from_secs(depth) / facts.clock.rate * i64::from(VIDEO_TIMESCALE)).ceil())
+    is_needed.then(|| (Time::from_secs(depth) / clock.rate * i64::from(VIDEO_TIMESCALE)).ceil())
 }
 
 /// Packets with the timestamps that are written: each rounded from its exact time, so that rounding

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use segue_model::{FrameClock, Orientation, Time, VideoFacts};
+use segue_model::{Deinterlace, DeinterlaceMethod, FrameClock, Orientation, Time, VideoFacts};
 
 use super::order::SpanOrder;
 use super::slots::{Placed, Slots};
@@ -21,6 +21,10 @@ const DECODER_SETTLES: Time = Time::from_secs(1);
 /// Decodes a span's picture once, for all renditions.
 pub(super) struct Pictures<'a> {
     facts: &'a VideoFacts,
+    /// The slots that pictures are put into.
+    clock: FrameClock,
+    /// How many of them there are for each of the source's.
+    per_slot: i64,
     start: Time,
     entry: Option<i64>,
     decoder: Decoder,
@@ -53,25 +57,25 @@ impl<'a> Pictures<'a> {
             .ok_or_else(|| Error::source("the picture's stream is not there any more"))?;
         let decoder = Decoder::open(&stream.parameters()?, stream.time_base(), order.threads)
             .blame_source(&format!("the picture ({}) cannot be decoded here", facts.codec))?;
-        let deinterlace = job
-            .recipe
-            .renditions
-            .iter()
-            .flat_map(|rendition| &rendition.video)
-            .any(|v| v.deinterlace);
+        let clock = job.recipe.clock(facts);
+        // What is done before renditions part is the same for all of them.
+        let video = job.recipe.renditions.iter().find_map(|rendition| rendition.video.as_ref());
+        let filters = video.and_then(|video| filters(video.deinterlace, video.orientation));
         Ok(Pictures {
             facts,
+            clock,
+            per_slot: (clock.rate / facts.clock.rate).round(),
             start: job.facts.start,
             entry,
             decoder,
-            filters: filters(deinterlace, facts.orientation),
+            filters,
             graph: None,
             exact: job.recipe.exact,
             slots: Slots::new(
                 &job.timeline,
-                &facts.clock,
+                &clock,
                 span,
-                facts.frame_rate.nominal().recip().unwrap_or(Time::new(1, 25)),
+                job.recipe.frame_rate(facts).recip().unwrap_or(Time::new(1, 25)),
                 window::encoder_pre_roll(job, span, order.urgent),
             ),
             damaged,
@@ -92,7 +96,7 @@ impl<'a> Pictures<'a> {
 
     /// When the last frame that was decoded begins.
     pub(super) fn last_seen(&self) -> Option<Time> {
-        self.slots.last_seen().map(|slot| self.facts.clock.time_of(slot))
+        self.slots.last_seen().map(|slot| self.clock.time_of(slot))
     }
 
     /// Decodes a packet and gives out what comes of it.
@@ -153,16 +157,15 @@ impl<'a> Pictures<'a> {
         ends: bool,
         place: &mut dyn FnMut(Placed<Picture>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let clock = &self.facts.clock;
         let slot = match (frame.best_timestamp(), &self.latest) {
             (Some(tick), _) if self.entry.is_some_and(|entry| tick < entry) => return Ok(()),
             (Some(tick), _) => {
-                clock.slot_of(Time::from_ticks(tick, self.facts.time_base) - self.start)
+                self.slot_of(Time::from_ticks(tick, self.facts.time_base) - self.start)
             }
             (None, Some((latest, _))) if ends => {
                 let rate = self.facts.frame_rate.nominal();
                 let frame = rate.recip().unwrap_or(Time::new(1, 25));
-                clock.slot_of(clock.time_of(*latest) + frame)
+                self.slot_of(self.clock.time_of(*latest) + frame)
             }
             (None, _) => return Ok(()),
         };
@@ -180,6 +183,11 @@ impl<'a> Pictures<'a> {
         }
     }
 
+    /// The slot of a picture of the source's. A container's jitter vanishes in the source's own slots.
+    fn slot_of(&self, time: Time) -> i64 {
+        self.facts.clock.slot_of(time) * self.per_slot
+    }
+
     fn show(
         &mut self,
         slot: i64,
@@ -194,7 +202,7 @@ impl<'a> Pictures<'a> {
             self.drain(&mut ended, place)?;
         }
         if self.graph.is_none() {
-            let base = slot_length(&self.facts.clock);
+            let base = slot_length(&self.clock);
             let made = Graph::new(&frame, base, &filters, 1, self.exact);
             self.graph = Some(made.blame_worker("the filters cannot be set up")?);
         }
@@ -218,11 +226,11 @@ impl<'a> Pictures<'a> {
         graph: &mut Graph,
         place: &mut dyn FnMut(Placed<Picture>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let base = graph.time_base().unwrap_or_else(|| slot_length(&self.facts.clock));
+        let base = graph.time_base().unwrap_or_else(|| slot_length(&self.clock));
         while let Some(frame) = graph.pull().blame_worker("the filters failed")? {
             let Some(pts) = frame.pts() else { continue };
             // The deinterlacer counts in half slots.
-            let slot = (Time::from_ticks(pts, base) * self.facts.clock.rate).round();
+            let slot = (Time::from_ticks(pts, base) * self.clock.rate).round();
             self.put(slot, frame, place)?;
         }
         Ok(())
@@ -272,22 +280,28 @@ fn slot_length(clock: &FrameClock) -> Time {
     clock.rate.recip().unwrap_or(Time::new(1, 240))
 }
 
-/// libav's words for making frames progressive and upright; `None` if they are.
-fn filters(deinterlace: bool, orientation: Orientation) -> Option<String> {
+/// libav's words for making frames of fields and turning them; `None` if neither is wanted.
+fn filters(deinterlace: Option<Deinterlace>, orientation: Orientation) -> Option<String> {
     let mut chain = Vec::new();
-    if deinterlace {
-        // One frame for two fields; frames that are not interlaced pass unchanged.
-        chain.push("bwdif=mode=send_frame:parity=auto:deint=interlaced");
+    if let Some(Deinterlace { method, every_field, marked_only }) = deinterlace {
+        let method = match method {
+            DeinterlaceMethod::Yadif => "yadif",
+            DeinterlaceMethod::Bwdif => "bwdif",
+        };
+        let mode = if every_field { "send_field" } else { "send_frame" };
+        let which = if marked_only { "interlaced" } else { "all" };
+        chain.push(format!("{method}=mode={mode}:parity=auto:deint={which}"));
     }
     if orientation.mirrored {
-        chain.push("hflip");
+        chain.push("hflip".to_owned());
     }
-    chain.extend(match orientation.quarter_turns % 4 {
+    let turns = match orientation.quarter_turns % 4 {
         1 => &["transpose=clock"][..],
         2 => &["hflip", "vflip"][..],
         3 => &["transpose=cclock"][..],
         _ => &[],
-    });
+    };
+    chain.extend(turns.iter().map(|turn| (*turn).to_owned()));
     (!chain.is_empty()).then(|| chain.join(","))
 }
 

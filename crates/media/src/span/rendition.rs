@@ -42,6 +42,14 @@ pub(super) struct Encoding<'a> {
     pub(super) encoded: &'a AtomicU64,
 }
 
+impl Encoding<'_> {
+    /// Which keyframe of the film a picture belongs to, where there are several in a segment.
+    fn keyframe_at(&self, slot: i64) -> i64 {
+        let apart = self.video.keyframes.filter(|apart| apart.is_positive());
+        apart.map_or(0, |apart| (self.clock.time_of(slot) / apart).floor())
+    }
+}
+
 /// Scales and encodes what comes in until the channel closes.
 pub(super) fn run<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
@@ -129,7 +137,8 @@ fn encode(
     for message in frames {
         match message {
             ToEncoder::Frame { segment, slot, mut frame } => {
-                frame.set_intra(segment.is_some_and(|segment| cutter.begin(segment, slot)));
+                let nth = encoding.keyframe_at(slot);
+                frame.set_intra(segment.is_some_and(|segment| cutter.begin(segment, slot, nth)));
                 encode_next(encoding, &mut encoder, Some(&frame), &mut cutter)?;
             }
             ToEncoder::End { segment, next_slot } => cutter.end(segment, next_slot),
@@ -208,19 +217,22 @@ struct Cutter {
 struct OpenSegment {
     segment: u32,
     first_slot: i64,
+    /// Which keyframe of the film its latest frame belongs to.
+    keyframe: i64,
     /// Where the picture after it comes; `None` while frames still go in.
     next_slot: Option<i64>,
     packets: Vec<EncodedPacket>,
 }
 
 impl Cutter {
-    /// Notes a frame that goes in; whether it is its segment's first.
-    fn begin(&mut self, segment: u32, slot: i64) -> bool {
-        if self.open.back().is_some_and(|open| open.segment == segment) {
-            return false;
+    /// Notes a frame that goes in; whether it is a keyframe: its segment's first, or the first that
+    /// belongs to `keyframe`.
+    fn begin(&mut self, segment: u32, slot: i64, keyframe: i64) -> bool {
+        if let Some(open) = self.open.back_mut().filter(|open| open.segment == segment) {
+            return std::mem::replace(&mut open.keyframe, keyframe) != keyframe;
         }
-        let packets = Vec::new();
-        self.open.push_back(OpenSegment { segment, first_slot: slot, next_slot: None, packets });
+        let (first_slot, next_slot, packets) = (slot, None, Vec::new());
+        self.open.push_back(OpenSegment { segment, first_slot, keyframe, next_slot, packets });
         true
     }
 

@@ -1,4 +1,4 @@
-//! Packets of one sound track into encoded segments.
+//! Packets of one sound track into segments, encoded anew or as they are.
 //!
 //! Each segment's samples come from its own window (see [`SoundWindow`]) with a decoder and resampler
 //! of its own, so that they are alike in whichever span it is made. An encoder works through the
@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use segue_model::{AudioFacts, AudioSettings, Gain, Job, Span, Time};
+use segue_model::{AudioCodec, AudioFacts, AudioSettings, Gain, Job, Mix, Span, Time};
 
+use super::mixing;
 use super::part::{Part, SoundPart};
 use super::passed::Passed;
 use super::window::SoundWindow;
@@ -54,14 +55,19 @@ impl Sound<'_> {
         let mut make = |next: &mut u32, waiting: &mut Vec<Packet>| {
             let window = self.window(*next);
             waiting.retain(|packet| !self.ends_by(packet, window.decode_from));
-            let planes = self.samples(&window, waiting)?;
-            if self.job.recipe.exact || voice.is_none() {
-                voice = Some(Voice::open(self, &window)?);
-            }
-            let voice = voice.as_mut().expect("an encoder was just opened");
-            let packets = voice.encode(&planes, &window, self.encoded)?;
-            let parameters =
-                voice.encoder.parameters().blame_worker("the encoder has no header")?;
+            let (packets, parameters) = match self.settings.codec {
+                AudioCodec::Copied(_) => self.copied(&window, waiting)?,
+                AudioCodec::Aac => {
+                    let planes = self.samples(&window, waiting)?;
+                    if self.job.recipe.exact || voice.is_none() {
+                        voice = Some(Voice::open(self, &window)?);
+                    }
+                    let voice = voice.as_mut().expect("an encoder was just opened");
+                    let packets = voice.encode(&planes, &window, self.encoded)?;
+                    let parameters = voice.encoder.parameters();
+                    (packets, parameters.blame_worker("the encoder has no header")?)
+                }
+            };
             let part = SoundPart {
                 track: self.track,
                 segment: *next,
@@ -106,6 +112,34 @@ impl Sound<'_> {
             .is_none_or(|tick| self.on_axis(tick.saturating_add(packet.duration())) <= time)
     }
 
+    /// The packets that begin in one segment, as they are. What ffmpeg copies is put back on its row
+    /// of samples, too.
+    fn copied(
+        &self,
+        window: &SoundWindow,
+        packets: &[Packet],
+    ) -> Result<(Vec<EncodedPacket>, Parameters), Error> {
+        let rate = i64::from(self.facts.sample_rate);
+        let length = |packet: &Packet| match self.facts.grid {
+            Some(grid) => i64::from(grid.frame_size),
+            None => Time::from_ticks(packet.duration(), self.facts.time_base).to_ticks(rate).max(1),
+        };
+        let mut kept: Vec<EncodedPacket> = Vec::new();
+        for packet in packets {
+            let Some(tick) = packet.tick() else { continue };
+            let pts = self.sample_of(tick, None);
+            let inside = (window.source.0..window.source.1).contains(&pts);
+            // Two that begin at once are one: no player could tell which to play.
+            if inside && kept.last().is_none_or(|last| pts > last.pts) {
+                let (duration, data) = (length(packet), packet.data().to_vec());
+                kept.push(EncodedPacket { pts, dts: pts, duration, keyframe: true, data });
+            }
+        }
+        self.encoded.fetch_add(kept.len() as u64, Ordering::Relaxed);
+        let parameters = self.parameters.share().blame_worker("out of memory")?;
+        Ok((kept, parameters))
+    }
+
     /// The samples of one segment's window, at the encoder's rate.
     fn samples(&self, window: &SoundWindow, packets: &[Packet]) -> Result<Vec<Vec<f32>>, Error> {
         let mut canvas = Canvas::new(self.settings.channels, window);
@@ -140,14 +174,25 @@ impl Sound<'_> {
             },
         };
         if canvas.mixer.as_ref().is_none_or(|mixer| !mixer.suits(frame)) {
-            let mixer = Resampler::to_planes(frame, self.settings.channels);
+            // A track that changes its channels in the middle has none that the mix was meant for.
+            let meant = self.mix(frame).is_some();
+            let mixer = Resampler::to_planes(frame, (!meant).then_some(self.settings.channels));
             canvas.mixer = Some(mixer.blame_worker("the sound's channels cannot be mixed")?);
         }
         let mixer = canvas.mixer.as_mut().expect("a mixer was just made");
         let planes = mixer.convert_frame(frame).blame_worker("the sound cannot be converted")?;
+        let planes = match self.mix(frame) {
+            Some(mix) => mixing::mixed(mix, &planes),
+            None => planes,
+        };
         canvas.put(at, &planes);
         canvas.expected = Some(at + frame.samples() as i64);
         Ok(())
+    }
+
+    /// How the channels of a frame are mixed, if that is said of so many.
+    fn mix(&self, frame: &Frame) -> Option<&Mix> {
+        self.settings.mix.as_ref().filter(|mix| mix.sources() == frame.channels() as usize)
     }
 
     /// The sample a timestamp means. Containers round (Matroska to a millisecond), which would shift

@@ -3,7 +3,7 @@
 //! Pure. A window is fixed by the job alone, so whoever makes a segment reads and decodes the same
 //! packets for it.
 
-use segue_model::{AudioFacts, AudioSettings, Job, Span, Time};
+use segue_model::{AudioCodec, AudioFacts, AudioSettings, Job, Span, Time};
 
 /// Sound that is decoded and thrown away before what is needed: decoders carry state from packet to
 /// packet (MP3's bit reservoir, Opus' 80 ms of convergence).
@@ -27,7 +27,7 @@ pub(super) const ENCODER_FRAMES_MAX: usize = 25;
 pub(super) fn encoder_pre_roll(job: &Job, span: Span, urgent: bool) -> Time {
     match &job.facts.video {
         Some(video) if !job.recipe.exact && span.first > 0 => {
-            Time::from_secs(encoder_frames(urgent) as i64) / video.frame_rate.nominal()
+            Time::from_secs(encoder_frames(urgent) as i64) / job.recipe.frame_rate(video)
         }
         _ => Time::ZERO,
     }
@@ -36,8 +36,8 @@ pub(super) fn encoder_pre_roll(job: &Job, span: Span, urgent: bool) -> Time {
 /// What picture a span needs decoded: from here on.
 pub(super) fn picture_from(job: &Job, span: Span, urgent: bool) -> Time {
     let start = job.timeline.start_of(span.first) - encoder_pre_roll(job, span, urgent);
-    let deinterlaced =
-        job.recipe.renditions.iter().flat_map(|rendition| &rendition.video).any(|v| v.deinterlace);
+    let mut pictures = job.recipe.renditions.iter().flat_map(|rendition| &rendition.video);
+    let deinterlaced = pictures.any(|video| video.deinterlace.is_some());
     match &job.facts.video {
         Some(video) if deinterlaced => {
             start - Time::from_secs(DEINTERLACER_FRAMES) / video.frame_rate.nominal()
@@ -84,6 +84,9 @@ impl SoundWindow {
         let rate = i64::from(settings.sample_rate);
         let source_rate = i64::from(facts.sample_rate.max(1));
         let size = i64::from(settings.codec.frame_size());
+        if let AudioCodec::Copied(_) = settings.codec {
+            return SoundWindow::of_copied(job, index, source_rate);
+        }
         let first_packet_at = |boundary: Time| (boundary * Time::new(rate, size)).ceil();
         let first = first_packet_at(job.timeline.start_of(index));
         let end = first_packet_at(job.timeline.start_of(index + 1));
@@ -101,6 +104,21 @@ impl SoundWindow {
             resampled_from: unit * unit_out,
             decode_from: Time::new(source.0, source_rate) - DECODER_WARM_UP,
             decode_to: Time::new(source.1, source_rate),
+        }
+    }
+
+    /// Of a track that is copied: the packets that begin in the segment.
+    fn of_copied(job: &Job, index: u32, rate: i64) -> SoundWindow {
+        let first_at = |boundary: Time| (boundary * rate).ceil();
+        let (start, end) = (job.timeline.start_of(index), job.timeline.start_of(index + 1));
+        SoundWindow {
+            packets: (0, 0),
+            frames: (0, 0),
+            source: (first_at(start), first_at(end)),
+            resampled_from: 0,
+            // A container's rounding moves no packet by more.
+            decode_from: start - DECODER_WARM_UP,
+            decode_to: end + DECODER_WARM_UP,
         }
     }
 }

@@ -188,7 +188,7 @@ impl Run<'_> {
         let kind = match stream.kind() {
             StreamKind::Video => TrackKind::Picture,
             StreamKind::Audio => TrackKind::Sound,
-            StreamKind::Other => return Ok(None),
+            StreamKind::Cover | StreamKind::Subtitle | StreamKind::Other => return Ok(None),
         };
         let number = self.numbers[kind as usize];
         self.numbers[kind as usize] += 1;

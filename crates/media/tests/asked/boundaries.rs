@@ -63,3 +63,33 @@ fn multiples_are_cut_as_ffmpegs_muxer_cuts_them() {
         assert_eq!(ours(&job, directory.path()), by_hls_muxer(&film), "{frames} at {rate}");
     }
 }
+
+#[test]
+fn keyframes_within_segments_are_where_ffmpeg_forces_them() {
+    for rate in ["25", "24000/1001"] {
+        let input = format!("testsrc2=s=64x48:r={rate}:d=7");
+        let encoded = ["-c:v", "libx264", "-preset", "ultrafast"];
+        let (_film, film) =
+            made("film.mkv", &[&["-f", "lavfi", "-i", &input], &encoded[..]].concat());
+        let request = JobRequest {
+            boundaries: BoundaryRule::Multiples { segment: Time::from_secs(4) },
+            keyframes: Some(Time::from_secs(1)),
+            preset: "veryfast".to_owned(),
+            ..quick(Packaging::MpegTs)
+        };
+        let (_many, many) = in_many(&film, &job(&film, &request));
+        let line = "-c:v libx264 -preset veryfast -force_key_frames:0 expr:gte(t,n_forced*1) \
+                    -sc_threshold:v:0 0 -x264-params keyint=infinite";
+        let line: Vec<&str> = line.split_whitespace().collect();
+        let (_asked, asked) = crate::by_ffmpeg(&film, "a.ts", &line);
+        // Which pictures, in the order they are shown.
+        let keyframes = |url: &Path| {
+            let mut packets = segue_lab::packets(url);
+            packets.sort_by_key(|packet| packet.pts);
+            let keys = packets.iter().enumerate().filter(|(_, it)| it.flags.contains('K'));
+            keys.map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        assert_eq!(keyframes(&many), keyframes(&asked), "{rate}");
+        assert_eq!(keyframes(&many).len(), 7, "{rate}");
+    }
+}

@@ -1,7 +1,11 @@
 //! What is asked for in every detail is what comes out, judged beside the ffmpeg command that is
 //! asked for the same.
 
+mod alone;
 mod boundaries;
+mod copied;
+mod fields;
+mod lines;
 mod picture;
 mod rate;
 mod sound;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use segue_model::{ColourLabels, H264Profile, JobRequest, Packaging};
+use segue_lab::{ffmpeg, run};
+use segue_model::{ColourLabels, H264Profile, JobRequest, Orientation, Packaging, RateControl};
 use tempfile::TempDir;
 
 use crate::support::{job, quick};
@@ -81,6 +82,24 @@ fn profile_and_level_are_no_more_than_asked() {
 }
 
 #[test]
+fn what_needs_more_is_labelled_with_the_level_that_is_asked_as_by_x264() {
+    let input = "testsrc2=s=640x480:r=50:d=3";
+    let encoded = ["-c:v", "libx264", "-preset", "ultrafast"];
+    let (_film, film) = made("film.mkv", &[&["-f", "lavfi", "-i", input], &encoded[..]].concat());
+    let request = JobRequest {
+        level_max: Some(30),
+        over_level: true,
+        audio: None,
+        ..quick(Packaging::MpegTs)
+    };
+    let (_many, many) = in_many(&film, &job(&film, &request));
+    let line = ["-c:v", "libx264", "-preset", "ultrafast", "-level", "30", "-an"];
+    let (_asked, asked) = by_ffmpeg(&film, "a.ts", &line);
+    let level = |url: &Path| segue_lab::probe(url)["streams.stream.0.level"].clone();
+    assert_eq!((level(&many), level(&asked)), ("30".to_owned(), "30".to_owned()));
+}
+
+#[test]
 fn colours_are_only_labelled() {
     let (_film, film) = film("128x96", "1");
     let label = |name: &str| Some(name.to_owned());
@@ -148,5 +167,46 @@ fn closed_captions_are_passed_on() {
         let request = JobRequest { audio: None, preset: "veryfast".into(), ..quick(packaging) };
         let (_many, many) = in_many(&film, &job(&film, &request));
         assert_eq!(captioned(&many), pictures, "{packaging:?}");
+        let without = JobRequest { captions: false, ..request };
+        let (_many, many) = in_many(&film, &job(&film, &without));
+        assert_eq!(captioned(&many), 0, "{packaging:?}");
     }
+}
+
+#[test]
+fn pictures_are_turned_as_asked_and_not_as_their_container_says() {
+    let (_film, film) = film("128x96", "1");
+    for (quarter_turns, mirrored, filters) in [
+        (0, false, "null"),
+        (1, false, "transpose=clock"),
+        (2, false, "transpose=clock,transpose=clock"),
+        (3, false, "transpose=cclock"),
+        (0, true, "hflip"),
+        (2, true, "vflip"),
+        (3, true, "hflip,transpose=cclock"),
+    ] {
+        let orientation = Some(Orientation { quarter_turns, mirrored });
+        let request = JobRequest {
+            orientation,
+            audio: None,
+            exact: true,
+            rate_control: Some(RateControl::Quality { crf: 4 }),
+            ..quick(Packaging::MpegTs)
+        };
+        let (_many, many) = in_many(&film, &job(&film, &request));
+        let line = ["-vf", filters, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "4", "-an"];
+        let (_asked, asked) = by_ffmpeg(&film, "a.ts", &line);
+        assert_eq!(look(&many), look(&asked), "{filters}");
+        let brightness = |url: &Path| corners(url);
+        for (ours, theirs) in brightness(&many).iter().zip(brightness(&asked)) {
+            assert!(ours.abs_diff(theirs) <= 3, "{filters}: {ours} and {theirs}");
+        }
+    }
+}
+
+/// How bright each quarter of the first picture is.
+fn corners(url: &Path) -> Vec<u8> {
+    let filters = ["-vf", "scale=2:2:flags=area,format=gray", "-frames:v", "1", "-f", "rawvideo"];
+    let said = run(ffmpeg().args(["-v", "fatal", "-i"]).arg(url).args(filters).arg("-"));
+    said.stdout
 }

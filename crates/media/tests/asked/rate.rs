@@ -81,6 +81,21 @@ fn a_bit_rate_with_a_cap_is_kept_as_by_ffmpeg() {
 }
 
 #[test]
+fn a_bit_rate_under_a_wide_cap_takes_what_ffmpeg_takes_without_one() {
+    let (_film, film) = film();
+    // What a line gets that says neither cap nor buffer.
+    let (bitrate, bitrate_max, buffer_bits) = (500_000, 1_000_000, 2_000_000);
+    let rate = RateControl::CappedBitrate { bitrate, bitrate_max, buffer_bits };
+    let job = job(&film, &request(rate));
+    let (_one, one) = in_one(&film, &job);
+    let line = "-c:v libx264 -preset veryfast -b:v 500000 -an \
+                -force_key_frames expr:gte(t,n_forced*2) -sc_threshold 0";
+    let line: Vec<&str> = line.split_whitespace().collect();
+    let (_asked, asked) = by_ffmpeg(&film, "asked.ts", &line);
+    assert_near("bit rates", average(&pictures(&one)), average(&pictures(&asked)), 10.0);
+}
+
+#[test]
 fn a_quality_without_a_cap_takes_what_ffmpeg_takes() {
     let (_film, film) = film();
     let job = job(&film, &request(RateControl::Quality { crf: 23 }));

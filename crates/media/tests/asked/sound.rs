@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use segue_model::{AudioRequest, ChannelRequest, Gain, JobRequest, Packaging, Time};
+use segue_model::{AudioRequest, ChannelRequest, Gain, JobRequest, Mix, Packaging, Time};
 use tempfile::TempDir;
 
 use crate::support::{job, quick};
@@ -62,9 +62,15 @@ fn sound_is_as_loud_as_ffmpegs_volume_makes_it() {
 
 #[test]
 fn channels_and_sample_rates_are_as_asked_and_mixed_as_by_ffmpeg() {
-    for (there, channels, rate) in
-        [(1, 2, 48_000), (2, 6, 44_100), (6, 1, 22_050), (6, 2, 48_000), (6, 6, 96_000)]
-    {
+    for (there, channels, rate) in [
+        (1, 2, 48_000),
+        (2, 6, 44_100),
+        (6, 1, 22_050),
+        (6, 2, 48_000),
+        (6, 6, 96_000),
+        (8, 2, 48_000),
+        (8, 8, 48_000),
+    ] {
         let (_film, film) = film(there);
         let audio = AudioRequest {
             channels: ChannelRequest::Exactly(channels),
@@ -98,4 +104,39 @@ fn a_low_bit_rate_is_taken_as_it_is_said() {
     let bytes = |url: &Path| segue_lab::packets(url).iter().map(|it| it.size).sum::<usize>() as f64;
     let ratio = bytes(&many) / bytes(&asked);
     assert!((0.85..1.15).contains(&ratio), "{ratio}");
+}
+
+#[test]
+fn channels_are_mixed_by_a_matrix_as_ffmpegs_pan_mixes_them() {
+    for (there, shares, pan) in [
+        (
+            6,
+            [
+                ["0.707", "0", "0.5", "0.5", "0.707", "0"],
+                ["0", "0.707", "0.5", "0.5", "0", "0.707"],
+            ],
+            "pan=stereo|c0=0.5*c2+0.707*c0+0.707*c4+0.5*c3|c1=0.5*c2+0.707*c1+0.707*c5+0.5*c3",
+        ),
+        (
+            6,
+            [["1", "0", "1", "0", "0.3", "0"], ["-0.25", "1", "0", "0", "0", "2"]],
+            "pan=stereo|c0=c2+c0+0.3*c4|c1=c1-0.25*c0+2*c5",
+        ),
+    ] {
+        let (_film, film) = film(there);
+        let row = |row: [&str; 6]| row.map(|share| share.parse().expect("a share")).to_vec();
+        let mix = Some(Mix::new(shares.map(row).to_vec()).expect("a mix"));
+        let channels = ChannelRequest::Exactly(2);
+        let bitrate = Some(256_000);
+        let audio = AudioRequest { mix, channels, bitrate, ..AudioRequest::default() };
+        let job = job(&film, &asked(Packaging::MpegTs, audio));
+        let (_many, many) = in_many(&film, &job);
+        let line = ["-af", pan, "-c:a", "aac", "-ab", "256000"];
+        let (_asked, asked) = by_ffmpeg(&film, "a.ts", &line);
+        let (ours, theirs) = (loudness(&many, 2, 48_000), loudness(&asked, 2, 48_000));
+        for (ours, theirs) in ours.into_iter().zip(theirs) {
+            let apart = (ours - theirs).abs();
+            assert!(apart <= 0.01 * theirs + 1e-4, "{pan}: {ours} and {theirs}");
+        }
+    }
 }

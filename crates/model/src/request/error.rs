@@ -47,6 +47,20 @@ pub enum RequestError {
     /// A rendition was asked for but there is no picture.
     #[error("the source has no picture: leave out --rendition to transcode its sound alone")]
     NoVideo,
+    /// Pictures were asked for, and that there be none.
+    #[error("without_picture is said, and renditions are asked for: leave out one of them")]
+    WithoutPicture,
+    /// Keyframes that do not fall on boundaries, or too many of them.
+    #[error(
+        "keyframes every {keyframes} s in segments of {segment} s: ask for a whole part of the \
+         segment, of 0.1 s or more, and for segments of so many seconds"
+    )]
+    Keyframes {
+        /// From one keyframe to the next.
+        keyframes: Time,
+        /// From one boundary to the next.
+        segment: Time,
+    },
     /// The stream asked for is no sound track.
     #[error("stream {stream} is not a sound track; the source has {available}")]
     NoSuchAudio {
@@ -65,6 +79,38 @@ pub enum RequestError {
         stream: u32,
         /// libav's name of its codec.
         codec: String,
+    },
+    /// Sound that segments of this packaging cannot hold as it is.
+    #[error(
+        "stream {stream} holds {codec} sound, which cannot be put into these segments as it is: let \
+         it be encoded"
+    )]
+    NotCopied {
+        /// Which stream.
+        stream: u32,
+        /// libav's name of its codec, and its container's.
+        codec: String,
+    },
+    /// Something is done to sound that is copied.
+    #[error("sound that is copied has no {0} of its own: leave it out, or let it be encoded")]
+    CopiedWith(&'static str),
+    /// A mix for another number of channels than there are.
+    #[error("a mix of {asked} channels, and stream {stream} has {channels}")]
+    MixSources {
+        /// Which stream.
+        stream: u32,
+        /// How many the mix is of.
+        asked: usize,
+        /// How many there are.
+        channels: u32,
+    },
+    /// A mix that makes another number of channels than is asked for.
+    #[error("a mix of {rows} rows for {channels} channels: give one for each")]
+    MixRows {
+        /// How many channels the mix makes.
+        rows: usize,
+        /// How many are asked for.
+        channels: u32,
     },
     /// Segment length out of range.
     #[error("a segment length of {0} s is not possible: ask for 0.5 to 30 seconds")]
@@ -143,7 +189,7 @@ pub enum RequestError {
     )]
     SampleRate(u32),
     /// Not a number of channels that is made.
-    #[error("{0} audio channels: ask for 1, 2 or 6")]
+    #[error("{0} audio channels: ask for 1, 2, 6 or 8")]
     Channels(u32),
     /// Too loud, or less than silence.
     #[error("audio gain {0:?}: ask for a factor from 0 to 1000, or for -120 to 60 decibels")]

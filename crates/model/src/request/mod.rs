@@ -8,8 +8,9 @@ use std::ops::RangeInclusive;
 
 use crate::colour::{MATRICES, PRIMARIES, TRANSFERS};
 use crate::{
-    BitrateCap, BoundaryRule, Colour, FieldOrder, H264Contract, H264Profile, Packaging,
-    RateControl, Recipe, Rendition, SourceFacts, Time, VideoFacts, VideoSettings, h264_level,
+    BitrateCap, BoundaryRule, Colour, Deinterlace, FieldOrder, H264Contract, H264Profile,
+    Orientation, Packaging, RateControl, Recipe, Rendition, SourceFacts, Time, VideoFacts,
+    VideoSettings, h264_level,
 };
 
 pub use error::RequestError;
@@ -28,6 +29,8 @@ pub struct JobRequest {
     pub together: bool,
     /// Same bytes wherever it is made.
     pub exact: bool,
+    /// Sound alone, also of a source that has a picture; `renditions` must be empty then.
+    pub without_picture: bool,
     /// Pictures to make; when empty, one of the source's size.
     pub renditions: Vec<RenditionRequest>,
     /// Whether pictures may be larger than the source's.
@@ -41,6 +44,15 @@ pub struct JobRequest {
     pub rate_control: Option<RateControl>,
     /// How hard the encoder tries.
     pub preset: String,
+    /// What becomes of frames that are two fields.
+    pub fields: FieldRequest,
+    /// How decoded frames are turned; `None`: so that they stand upright.
+    pub orientation: Option<Orientation>,
+    /// Closed captions in the source's pictures are passed on.
+    pub captions: bool,
+    /// From one keyframe to the next, if that is less than a segment, of which it must be a whole
+    /// part.
+    pub keyframes: Option<Time>,
     /// What the picture's colours are labelled with, whatever the source's are; no number of a pixel
     /// changes.
     pub colour: ColourLabels,
@@ -49,6 +61,9 @@ pub struct JobRequest {
     /// Ten times the H.264 level that players decode at most: 41 is level 4.1. What would need more is
     /// refused. `None`: whatever it needs.
     pub level_max: Option<u8>,
+    /// What needs more than `level_max` for its rates is labelled with that all the same, as x264 does,
+    /// instead of refused. What a decoder of that level has no room for is refused in any case.
+    pub over_level: bool,
     /// Added to every timestamp; `None` for 10 s, as players mistake small ones. A transport stream
     /// needs about a second; fragmented MP4 takes 0, and then has an edit list.
     pub timestamp_offset: Option<Time>,
@@ -65,18 +80,45 @@ impl Default for JobRequest {
             packaging: Packaging::MpegTs,
             together: false,
             exact: false,
+            without_picture: false,
             renditions: Vec::new(),
             upscale: false,
             crf: 20,
             constant_bitrate: false,
             rate_control: None,
             preset: "veryfast".to_owned(),
+            fields: FieldRequest::Usual,
+            orientation: None,
+            captions: true,
+            keyframes: None,
             colour: ColourLabels::default(),
             profile: H264Profile::High,
             level_max: None,
+            over_level: false,
             timestamp_offset: None,
             keep_start: false,
             audio: Some(AudioRequest::default()),
+        }
+    }
+}
+
+/// What becomes of frames that are two fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldRequest {
+    /// Sources that are interlaced are deinterlaced.
+    Usual,
+    /// They stay as they are.
+    Kept,
+    /// Frames are made of them like this, whatever the source says of itself.
+    Made(Deinterlace),
+}
+
+impl FieldRequest {
+    fn of(self, order: FieldOrder) -> Option<Deinterlace> {
+        match self {
+            FieldRequest::Usual => (order != FieldOrder::Progressive).then_some(Deinterlace::USUAL),
+            FieldRequest::Kept => None,
+            FieldRequest::Made(made) => Some(made),
         }
     }
 }
@@ -145,8 +187,16 @@ impl JobRequest {
             return Err(RequestError::Crf(self.crf));
         }
         self.rate_control.map_or(Ok(()), check_rate)?;
-        let audio = self.audio.map(|audio| audio.resolve(facts)).transpose()?.flatten();
+        if let Some(keyframes) = self.keyframes {
+            self.check_keyframes(keyframes)?;
+        }
+        let audio = self.audio.as_ref().map(|audio| audio.resolve(self.packaging, facts));
+        let audio = audio.transpose()?.flatten();
         let renditions = match &facts.video {
+            _ if self.without_picture && !self.renditions.is_empty() => {
+                return Err(RequestError::WithoutPicture);
+            }
+            Some(_) if self.without_picture => Vec::new(),
             None if !self.renditions.is_empty() => return Err(RequestError::NoVideo),
             None => Vec::new(),
             Some(video) => self.ladder(video)?,
@@ -174,6 +224,17 @@ impl JobRequest {
             exact: self.exact,
             renditions,
         })
+    }
+
+    fn check_keyframes(&self, keyframes: Time) -> Result<(), RequestError> {
+        let segment = self.boundaries.segment();
+        let counts =
+            matches!(self.boundaries, BoundaryRule::Grid { .. } | BoundaryRule::Multiples { .. });
+        // More would leave an encoder nothing to refer to.
+        let sane = keyframes >= Time::new(1, 10) && keyframes <= segment;
+        let whole = sane && (segment / keyframes).den() == 1;
+        let fault = RequestError::Keyframes { keyframes, segment };
+        if whole && counts { Ok(()) } else { Err(fault) }
     }
 
     fn offset(&self, facts: &SourceFacts) -> Result<Time, RequestError> {
@@ -226,7 +287,10 @@ impl JobRequest {
         request: &RenditionRequest,
         facts: &VideoFacts,
     ) -> Result<VideoSettings, RequestError> {
-        let source = facts.display_size();
+        let source = match self.orientation {
+            Some(orientation) => VideoFacts { orientation, ..facts.clone() }.display_size(),
+            None => facts.display_size(),
+        };
         let (width, height) = fit(source, request.sizing);
         if !SIDES.contains(&width) || !SIDES.contains(&height) {
             return Err(RequestError::Size(request.to_string()));
@@ -261,15 +325,32 @@ impl JobRequest {
         let reference_frames = JobRequest::REFERENCE_FRAMES;
         let profile = self.profile;
         let bits = profile.as_of_high(bitrate_max);
-        let level = h264_level((width, height), facts.frame_rate_max, reference_frames, bits);
-        if let Some(level_max) = self.level_max.filter(|most| level > *most) {
-            return Err(RequestError::Level { rendition: request.to_string(), level, level_max });
-        }
+        let deinterlace = self.fields.of(facts.field_order);
+        let doubled = deinterlace.is_some_and(|made| made.doubles(facts));
+        let most = if doubled { facts.frame_rate_max * 2 } else { facts.frame_rate_max };
+        let level = h264_level((width, height), most, reference_frames, bits);
+        let level = match self.level_max.filter(|most| level > *most) {
+            None => level,
+            Some(level_max)
+                if self.over_level
+                    && h264_level((width, height), Time::ZERO, reference_frames, 0)
+                        <= level_max =>
+            {
+                level_max
+            }
+            Some(level_max) => {
+                let rendition = request.to_string();
+                return Err(RequestError::Level { rendition, level, level_max });
+            }
+        };
         Ok(VideoSettings {
             width,
             height,
             sample_aspect,
-            deinterlace: facts.field_order != FieldOrder::Progressive,
+            orientation: self.orientation.unwrap_or(facts.orientation),
+            deinterlace,
+            captions: self.captions,
+            keyframes: self.keyframes.filter(|keyframes| *keyframes != self.boundaries.segment()),
             rate_control,
             preset: self.preset.clone(),
             contract: H264Contract {

@@ -3,10 +3,12 @@
 use std::ops::RangeInclusive;
 
 use super::RequestError;
-use crate::{AudioCodec, AudioFacts, AudioSettings, Gain, SourceFacts, Time};
+use crate::{
+    AudioCodec, AudioFacts, AudioSettings, CopiedCodec, Gain, Mix, Packaging, SourceFacts, Time,
+};
 
 /// Sound asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioRequest {
     /// Which stream; when not given, the container's default.
     pub stream: Option<u32>,
@@ -19,6 +21,10 @@ pub struct AudioRequest {
     pub sample_rate: Option<u32>,
     /// How much louder.
     pub gain: Gain,
+    /// How channels are mixed, a row for each that is made; `None`: as is usual.
+    pub mix: Option<Mix>,
+    /// The source's packets are taken as they are; all but `stream` must say nothing then.
+    pub copy: bool,
 }
 
 impl Default for AudioRequest {
@@ -29,6 +35,8 @@ impl Default for AudioRequest {
             channels: ChannelRequest::Stereo,
             sample_rate: None,
             gain: Gain::NONE,
+            mix: None,
+            copy: false,
         }
     }
 }
@@ -40,13 +48,14 @@ pub enum ChannelRequest {
     Stereo,
     /// The source's own, at most 5.1.
     Source,
-    /// So many, whatever the source has: 1, 2 or 6 (5.1).
+    /// So many, whatever the source has: 1, 2, 6 (5.1) or 8 (7.1).
     Exactly(u32),
 }
 
 impl AudioRequest {
     pub(super) fn resolve(
-        self,
+        &self,
+        packaging: Packaging,
         facts: &SourceFacts,
     ) -> Result<Option<AudioSettings>, RequestError> {
         let chosen: Option<&AudioFacts> = match self.stream {
@@ -67,12 +76,15 @@ impl AudioRequest {
             },
         };
         let Some(track) = chosen else { return Ok(None) };
+        if self.copy {
+            return self.copied(track, packaging, facts).map(Some);
+        }
         if !track.decodable {
             let codec = track.codec.clone();
             return Err(RequestError::Undecodable { stream: track.stream, codec });
         }
         let channels = match (self.channels, track.channels) {
-            (ChannelRequest::Exactly(channels @ (1 | 2 | 6)), _) => channels,
+            (ChannelRequest::Exactly(channels @ (1 | 2 | 6 | 8)), _) => channels,
             (ChannelRequest::Exactly(channels), _) => {
                 return Err(RequestError::Channels(channels));
             }
@@ -81,6 +93,7 @@ impl AudioRequest {
             (ChannelRequest::Source, 2..=5) => 2,
             (ChannelRequest::Source, _) => 6,
         };
+        let mix = self.mix.as_ref().map(|mix| mixed(mix, track, channels)).transpose()?;
         let bitrate = self.bitrate.unwrap_or(64_000 * channels);
         if !BITRATES.contains(&bitrate) {
             return Err(RequestError::AudioBitrate(bitrate));
@@ -103,8 +116,63 @@ impl AudioRequest {
             sample_rate,
             channels,
             gain: self.gain.checked()?,
+            mix,
         }))
     }
+
+    fn copied(
+        &self,
+        track: &AudioFacts,
+        packaging: Packaging,
+        facts: &SourceFacts,
+    ) -> Result<AudioSettings, RequestError> {
+        let AudioRequest { stream: _, bitrate, channels, sample_rate, gain, mix, copy: _ } = self;
+        for (said, what) in [
+            (bitrate.is_some(), "bit rate"),
+            (*channels != AudioRequest::default().channels, "channels"),
+            (sample_rate.is_some(), "sample rate"),
+            (*gain != Gain::NONE, "gain"),
+            (mix.is_some(), "mix"),
+        ] {
+            if said {
+                return Err(RequestError::CopiedWith(what));
+            }
+        }
+        // Streams that carry headers with each packet have none that could go in front of all.
+        let streamed = ["mpegts", "aac", "mpeg"].contains(&facts.container.as_str());
+        let known = CopiedCodec::of(track).filter(|codec| match (packaging, codec) {
+            (Packaging::MpegTs, _) => true,
+            (Packaging::Fmp4, CopiedCodec::Aac | CopiedCodec::HeAac) => !streamed,
+            // Their header says what only their packets know.
+            (Packaging::Fmp4, CopiedCodec::Ac3 | CopiedCodec::Eac3) => false,
+            (Packaging::Fmp4, CopiedCodec::Mp3) => true,
+        });
+        let Some(known) = known else {
+            let codec = format!("{} ({})", track.codec, facts.container);
+            return Err(RequestError::NotCopied { stream: track.stream, codec });
+        };
+        let codec = AudioCodec::Copied(known);
+        Ok(AudioSettings {
+            stream: track.stream,
+            codec,
+            bitrate: codec.bitrate_max(track.sample_rate, track.channels) as u32,
+            sample_rate: track.sample_rate,
+            channels: track.channels,
+            gain: Gain::NONE,
+            mix: None,
+        })
+    }
+}
+
+fn mixed(mix: &Mix, track: &AudioFacts, channels: u32) -> Result<Mix, RequestError> {
+    if mix.sources() != track.channels as usize {
+        let (asked, stream, channels) = (mix.sources(), track.stream, track.channels);
+        return Err(RequestError::MixSources { stream, asked, channels });
+    }
+    if mix.rows().len() != channels as usize {
+        return Err(RequestError::MixRows { rows: mix.rows().len(), channels });
+    }
+    Ok(mix.clone())
 }
 
 /// Bits per second that may be asked for. An encoder makes something of any of them.

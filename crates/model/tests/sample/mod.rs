@@ -5,7 +5,7 @@
 use segue_model::{
     AudioCodec, AudioFacts, AudioSettings, Colour, FieldOrder, FrameClock, FrameRate, Gain,
     H264Contract, H264Profile, KeyframeIndex, Orientation, RateControl, SampleGrid, SourceFacts,
-    Time, VideoFacts, VideoSettings,
+    StreamKind, Time, VideoFacts, VideoSettings,
 };
 
 /// A minute of 1920x1080 at 24 frames a second, with English stereo in stream 1.
@@ -36,6 +36,7 @@ pub fn film() -> SourceFacts {
             keyframes: KeyframeIndex { scanned: false, ticks: vec![0, 2000], positions: vec![] },
         }),
         audio: vec![sound(1, 2)],
+        streams: vec![StreamKind::Video, StreamKind::Audio],
     }
 }
 
@@ -67,7 +68,10 @@ pub fn encoded((width, height): (u32, u32), bitrate_max: u64, level: u8) -> Vide
         width,
         height,
         sample_aspect: Time::from_secs(1),
-        deinterlace: false,
+        orientation: Orientation::default(),
+        deinterlace: None,
+        captions: true,
+        keyframes: None,
         rate_control: RateControl::CappedQuality { crf: 20, bitrate_max, buffer_bits: bitrate_max },
         preset: "veryfast".to_owned(),
         contract: H264Contract {
@@ -89,5 +93,6 @@ pub fn stereo() -> AudioSettings {
         sample_rate: 48_000,
         channels: 2,
         gain: Gain::NONE,
+        mix: None,
     }
 }

@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Ending> {
     let request = JobRequest::default();
     let planned = request.resolve(&facts).map_err(|error| error.to_string()).and_then(|recipe| {
         let timeline =
-            segue_hls::timeline_of(&request, &facts).map_err(|error| error.to_string())?;
+            segue_hls::timeline_of(&recipe, &facts).map_err(|error| error.to_string())?;
         Ok((recipe, timeline.segments()))
     });
     if arguments.json {
@@ -165,14 +165,15 @@ fn rendition(rendition: &Rendition) -> String {
             Some(cap) => format!(" up to {} kb/s", cap.bitrate_max / 1000),
             None => String::new(),
         };
-        let fields = if video.deinterlace { ", deinterlaced" } else { "" };
+        let fields = if video.deinterlace.is_some() { ", deinterlaced" } else { "" };
         parts.push(format!("H.264 {}x{}{most}{fields}", video.width, video.height));
     }
     if let Some(audio) = &rendition.audio {
         let channels = match audio.channels {
             1 => "mono",
             2 => "stereo",
-            _ => "5.1",
+            6 => "5.1",
+            _ => "7.1",
         };
         parts.push(format!("AAC {channels} {} kb/s", audio.bitrate / 1000));
     }
