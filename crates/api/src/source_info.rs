@@ -2,7 +2,7 @@
 
 use segue_model::{
     AudioFacts, Colour, FieldOrder, FrameClock, FrameRate, KeyframeIndex, Orientation, SampleGrid,
-    SourceFacts, Time, VideoFacts,
+    SourceFacts, StreamKind, Time, VideoFacts,
 };
 
 use crate::invalid::{Invalid, fits, required};
@@ -10,7 +10,8 @@ use crate::v1;
 
 impl From<&SourceFacts> for v1::SourceInfo {
     fn from(facts: &SourceFacts) -> v1::SourceInfo {
-        let SourceFacts { container, start, duration, declared_duration, video, audio } = facts;
+        let SourceFacts { container, start, duration, declared_duration, video, audio, streams } =
+            facts;
         v1::SourceInfo {
             container: container.clone(),
             start: start.to_string(),
@@ -18,6 +19,7 @@ impl From<&SourceFacts> for v1::SourceInfo {
             declared_duration: declared_duration.map(|declared| declared.to_string()),
             video: video.as_ref().map(v1::VideoInfo::from),
             audio: audio.iter().map(v1::AudioInfo::from).collect(),
+            streams: streams.iter().map(|kind| stream_kind(*kind).into()).collect(),
         }
     }
 }
@@ -27,7 +29,8 @@ impl TryFrom<v1::SourceInfo> for SourceFacts {
     type Error = Invalid;
 
     fn try_from(wire: v1::SourceInfo) -> Result<SourceFacts, Invalid> {
-        let v1::SourceInfo { container, start, duration, declared_duration, video, audio } = wire;
+        let v1::SourceInfo { container, start, duration, declared_duration, video, audio, streams } =
+            wire;
         let declared = declared_duration.as_deref();
         let declared = declared.map(|declared| exact(declared, "declared_duration"));
         let video = video.map(|video| VideoFacts::try_from(video).map_err(|e| e.within("video")));
@@ -42,7 +45,28 @@ impl TryFrom<v1::SourceInfo> for SourceFacts {
             declared_duration: declared.transpose()?,
             video: video.transpose()?,
             audio: audio.into_iter().enumerate().map(each).collect::<Result<_, _>>()?,
+            // A kind that is not known is as good as any other that nobody shows.
+            streams: streams
+                .into_iter()
+                .map(|kind| match v1::StreamKind::try_from(kind) {
+                    Ok(v1::StreamKind::Video) => StreamKind::Video,
+                    Ok(v1::StreamKind::Cover) => StreamKind::Cover,
+                    Ok(v1::StreamKind::Audio) => StreamKind::Audio,
+                    Ok(v1::StreamKind::Subtitle) => StreamKind::Subtitle,
+                    Ok(v1::StreamKind::Unspecified) | Err(_) => StreamKind::Other,
+                })
+                .collect(),
         })
+    }
+}
+
+fn stream_kind(kind: StreamKind) -> v1::StreamKind {
+    match kind {
+        StreamKind::Video => v1::StreamKind::Video,
+        StreamKind::Cover => v1::StreamKind::Cover,
+        StreamKind::Audio => v1::StreamKind::Audio,
+        StreamKind::Subtitle => v1::StreamKind::Subtitle,
+        StreamKind::Other => v1::StreamKind::Unspecified,
     }
 }
 

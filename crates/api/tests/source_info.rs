@@ -5,7 +5,7 @@ use prost::Message;
 use segue_api::v1;
 use segue_model::{
     AudioFacts, Colour, FieldOrder, FrameClock, FrameRate, KeyframeIndex, Orientation, SampleGrid,
-    SourceFacts, Time, VideoFacts,
+    SourceFacts, StreamKind, Time, VideoFacts,
 };
 
 fn times() -> impl Strategy<Value = Time> {
@@ -81,6 +81,16 @@ prop_compose! {
     }
 }
 
+fn kinds() -> impl Strategy<Value = StreamKind> {
+    prop::sample::select(vec![
+        StreamKind::Video,
+        StreamKind::Cover,
+        StreamKind::Audio,
+        StreamKind::Subtitle,
+        StreamKind::Other,
+    ])
+}
+
 prop_compose! {
     fn sources()(
         container in ".*",
@@ -88,8 +98,9 @@ prop_compose! {
         declared_duration in prop::option::of(times()),
         video in prop::option::of(pictures()),
         audio in prop::collection::vec(sounds(), 0..3),
+        streams in prop::collection::vec(kinds(), 0..9),
     ) -> SourceFacts {
-        SourceFacts { container, start, duration, declared_duration, video, audio }
+        SourceFacts { container, start, duration, declared_duration, video, audio, streams }
     }
 }
 

@@ -37,7 +37,8 @@ fn projection() -> Projection {
 fn layout(projection: &Projection, packaging: Packaging, facts: &SourceFacts) -> Layout {
     let boundaries = BoundaryRule::Multiples { segment: Time::from_secs(3) };
     let request = JobRequest { boundaries, ..JobRequest::default() };
-    let timeline = segue_hls::timeline_of(&request, facts).unwrap();
+    let recipe = request.resolve(facts).unwrap();
+    let timeline = segue_hls::timeline_of(&recipe, facts).unwrap();
     Layout::new(projection, packaging, facts, timeline, 48_000).unwrap()
 }
 

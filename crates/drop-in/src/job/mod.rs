@@ -101,10 +101,18 @@ async fn describe(pool: &Pool, source: &str) -> Result<SourceFacts, Trouble> {
 
 fn layout(job: &Job, wanted: &JobRequest, facts: &SourceFacts) -> Result<Layout, Trouble> {
     let not_a_job = |reason: String| Trouble::NotAJob(reason);
+    let recipe = wanted.resolve(facts).map_err(|error| not_a_job(error.to_string()))?;
     let timeline: Timeline =
-        segue_hls::timeline_of(wanted, facts).map_err(|error| not_a_job(error.to_string()))?;
+        segue_hls::timeline_of(&recipe, facts).map_err(|error| not_a_job(error.to_string()))?;
     let packaging = job.content.packaging;
-    let sample_rate = wanted.audio.as_ref().and_then(|audio| audio.sample_rate).unwrap_or(48_000);
-    Layout::new(&job.projection, packaging, facts, timeline, sample_rate)
+    let sound = recipe.renditions.iter().find_map(|rendition| rendition.audio.as_ref());
+    let sample_rate = sound.map_or(48_000, |sound| sound.sample_rate);
+    // As it is shown: there may be sound alone, or a frame of each field.
+    let mut shown = facts.clone();
+    shown.video = facts.video.clone().filter(|_| !wanted.without_picture);
+    if let Some(video) = &mut shown.video {
+        video.clock = recipe.clock(video);
+    }
+    Layout::new(&job.projection, packaging, &shown, timeline, sample_rate)
         .map_err(|error| not_a_job(error.to_string()))
 }
