@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const FILES: [&str; 4] = ["jobs", "workers", "segments", "admin"];
+const FILES: [&str; 5] = ["jobs", "workers", "segments", "admin", "commands"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("../../proto");

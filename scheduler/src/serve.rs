@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use segue_api::v1::admin_server::AdminServer;
+use segue_api::v1::commands_server::CommandsServer;
 use segue_api::v1::jobs_server::JobsServer;
 use segue_api::v1::workers_server::WorkersServer;
 use segue_dispatch::planner::Policy;
@@ -186,6 +187,7 @@ fn contract() -> Contract<'static> {
         JobsServer::<Services>::NAME,
         WorkersServer::<Services>::NAME,
         AdminServer::<Services>::NAME,
+        CommandsServer::<Services>::NAME,
         "grpc.health.v1.Health",
     ];
     let contract = descriptors
@@ -204,6 +206,7 @@ async fn listen(
     health.set_serving::<JobsServer<Services>>().await;
     health.set_serving::<WorkersServer<Services>>().await;
     health.set_serving::<AdminServer<Services>>().await;
+    health.set_serving::<CommandsServer<Services>>().await;
     let bug = |error| Error::Bug(format!("reflection: {error}"));
     let (reflection, reflection_alpha) =
         (contract().build_v1().map_err(bug)?, contract().build_v1alpha().map_err(bug)?);
@@ -213,7 +216,8 @@ async fn listen(
     let routes = Routes::from(web::router(leader))
         .add_service(jobs)
         .add_service(workers)
-        .add_service(AdminServer::new(services))
+        .add_service(AdminServer::new(services.clone()))
+        .add_service(CommandsServer::new(services))
         .add_service(health_service)
         .add_service(reflection)
         // Python's client of reflection and many an older tool know only that.

@@ -38,7 +38,7 @@ impl Stub {
         let capabilities = Capabilities { name: "stub".to_owned(), devices: Vec::new() };
         let hello = Hello { worker: WORKER, incarnation: 1, stream: 1, capabilities };
         let (address, version) = ("127.0.0.1:9".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-        let greeting = Greeting { hello, address, version, store };
+        let greeting = Greeting { hello, address, version, store, commands: None };
         say(&says, Says::Hello(greeting.into())).await?;
         let mut workers = WorkersClient::new(client.channel());
         let mut told = workers.connect(ReceiverStream::new(requests)).await?.into_inner();

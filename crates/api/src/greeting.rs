@@ -1,9 +1,53 @@
 //! What a worker says of itself when it opens a stream.
 
+use std::collections::BTreeSet;
+
 use segue_model::pool::{Capabilities, DeviceCapabilities, Hello, WorkerId};
 
 use crate::invalid::Invalid;
 use crate::v1;
+
+/// Most that a worker may have to offer: names of everything that an ffmpeg has are some 2,000.
+const ABILITIES_MAX: usize = 20_000;
+
+/// What a worker offers to commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandOffer {
+    /// How many it runs at once; never 0.
+    pub places: u32,
+    /// What it has: `encoder:libx264`, `network`.
+    pub abilities: BTreeSet<String>,
+}
+
+impl CommandOffer {
+    /// What of `needs` it lacks.
+    pub fn missing<'a>(&self, needs: &'a [String]) -> Vec<&'a str> {
+        needs.iter().map(String::as_str).filter(|need| !self.abilities.contains(*need)).collect()
+    }
+}
+
+impl From<CommandOffer> for v1::CommandOffer {
+    fn from(offer: CommandOffer) -> v1::CommandOffer {
+        let CommandOffer { places, abilities } = offer;
+        v1::CommandOffer { places, abilities: abilities.into_iter().collect() }
+    }
+}
+
+impl TryFrom<v1::CommandOffer> for CommandOffer {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::CommandOffer) -> Result<CommandOffer, Invalid> {
+        let v1::CommandOffer { places, abilities } = wire;
+        if places == 0 {
+            return Err(Invalid::new("places", "is 0: who runs no commands offers nothing"));
+        }
+        if abilities.len() > ABILITIES_MAX {
+            let reason = format!("are {}, and {ABILITIES_MAX} at most", abilities.len());
+            return Err(Invalid::new("abilities", reason));
+        }
+        Ok(CommandOffer { places, abilities: abilities.into_iter().collect() })
+    }
+}
 
 /// A worker's first word: what the planner goes by, and what only the two processes need to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +60,13 @@ pub struct Greeting {
     pub version: String,
     /// The identity of the store that it keeps segments in.
     pub store: String,
+    /// What it offers to commands, if it runs any.
+    pub commands: Option<CommandOffer>,
 }
 
 impl From<Greeting> for v1::Hello {
     fn from(greeting: Greeting) -> v1::Hello {
-        let Greeting { hello, address, version, store } = greeting;
+        let Greeting { hello, address, version, store, commands } = greeting;
         let Hello { worker, incarnation, stream, capabilities } = hello;
         let Capabilities { name, devices } = capabilities;
         v1::Hello {
@@ -32,6 +78,7 @@ impl From<Greeting> for v1::Hello {
             address,
             version,
             store,
+            commands: commands.map(Into::into),
         }
     }
 }
@@ -40,8 +87,17 @@ impl TryFrom<v1::Hello> for Greeting {
     type Error = Invalid;
 
     fn try_from(wire: v1::Hello) -> Result<Greeting, Invalid> {
-        let v1::Hello { worker, incarnation, stream, name, devices, address, version, store } =
-            wire;
+        let v1::Hello {
+            worker,
+            incarnation,
+            stream,
+            name,
+            devices,
+            address,
+            version,
+            store,
+            commands,
+        } = wire;
         if stream == 0 {
             return Err(Invalid::new("stream", "is 0: streams are counted from 1"));
         }
@@ -51,6 +107,8 @@ impl TryFrom<v1::Hello> for Greeting {
         });
         let capabilities = Capabilities { name, devices: devices.collect::<Result<_, _>>()? };
         let hello = Hello { worker: WorkerId(worker), incarnation, stream, capabilities };
-        Ok(Greeting { hello, address, version, store })
+        let commands = commands.map(CommandOffer::try_from).transpose();
+        let commands = commands.map_err(|error| error.within("commands"))?;
+        Ok(Greeting { hello, address, version, store, commands })
     }
 }

@@ -18,7 +18,7 @@ mod source_info;
 
 pub use client::{Client, ClientError};
 pub use described::{DESCRIBED_MAX, Described};
-pub use greeting::Greeting;
+pub use greeting::{CommandOffer, Greeting};
 pub use invalid::Invalid;
 
 /// What is generated; documented in `proto/segue/v1`.

@@ -19,6 +19,7 @@ mod answer;
 mod copy;
 pub mod explain;
 pub mod expression;
+pub mod files;
 pub mod filter;
 mod finding;
 mod here;

@@ -16,6 +16,7 @@ mod errands;
 mod going;
 mod jobs;
 mod owner;
+mod places;
 mod questions;
 mod viewers;
 mod workers;
@@ -38,6 +39,7 @@ use crate::error::Error;
 use crate::ledger::{BatchClaim, Ledger, Remembered, Written};
 use crate::meters::Gauges;
 pub use errands::{Loaded, load};
+pub use places::{NoPlace, Place};
 pub use questions::{Found, NotDescribed};
 
 /// Commands that wait. A client whose command finds no room waits; so nobody can fill our memory.
@@ -70,6 +72,8 @@ pub enum Says {
     Beat(Beat),
     /// What it found in a source.
     Described(Box<Described>),
+    /// All commands that it runs, by their tickets.
+    Commands(Vec<String>),
 }
 
 /// What a viewer needs.
@@ -154,10 +158,19 @@ enum Command {
     Cancel { job: JobId, claim: Option<String>, answer: Answer<Cancelled> },
     Demand { stream: u64, viewers: Vec<Viewer>, outgoing: ToViewers },
     ViewersGone { stream: u64 },
+    Place { wish: Wish, answer: Answer<Result<Place, NoPlace>> },
     Workers { answer: Answer<Vec<v1::WorkerInfo>> },
     Drain { worker: String, drain: bool, answer: Answer<Option<u32>> },
     Gauges { answer: Answer<Gauges> },
     StepDown(Box<Error>),
+}
+
+/// A place that somebody wants for a command.
+#[derive(Debug)]
+struct Wish {
+    needs: Vec<String>,
+    not_on: Vec<String>,
+    ticket: String,
 }
 
 /// The leader has ended, and with it soon the process.
@@ -301,6 +314,17 @@ impl Leader {
     /// A stream of viewers broke.
     pub async fn viewers_gone(&self, stream: u64) -> Result<(), Ended> {
         self.tell(Command::ViewersGone { stream }).await
+    }
+
+    /// A place for a command, under a ticket that nobody else has.
+    pub async fn place(
+        &self,
+        needs: Vec<String>,
+        not_on: Vec<String>,
+        ticket: String,
+    ) -> Result<Result<Place, NoPlace>, Ended> {
+        let wish = Wish { needs, not_on, ticket };
+        self.ask(|answer| Command::Place { wish, answer }).await
     }
 
     /// All workers.

@@ -193,6 +193,9 @@ impl Owner {
                 self.demand(stream, viewers, outgoing);
             }
             Command::ViewersGone { stream } => self.viewers_gone(stream),
+            Command::Place { wish, answer } => {
+                reply(answer, self.place(&wish.needs, &wish.not_on, wish.ticket));
+            }
             Command::Workers { answer } => reply(answer, self.list_workers()),
             Command::Drain { worker, drain, answer } => {
                 reply(answer, self.drain(&worker, drain));

@@ -10,6 +10,7 @@ use tonic::Status;
 use tracing::{debug, info};
 
 use super::owner::Owner;
+use super::places::Places;
 use super::{Arrival, Says, ToWorker};
 use crate::meters;
 
@@ -26,7 +27,9 @@ pub(super) struct Worker {
     /// The worker's own number for its latest stream.
     number: u64,
     /// Whether it said that it wants to leave.
-    draining: bool,
+    pub draining: bool,
+    /// What it offers to commands.
+    pub places: Option<Places>,
     pub stream: Option<Stream>,
 }
 
@@ -83,6 +86,7 @@ impl Owner {
             incarnation,
             number,
             draining: false,
+            places: greeting.commands.map(Places::new),
             stream,
         };
         if let Some(old) = self.workers.insert(id, worker).and_then(|worker| worker.stream) {
@@ -99,7 +103,7 @@ impl Owner {
         let beat = match &says {
             Says::Status(status) => Some(&status.beat),
             Says::Beat(beat) => Some(beat),
-            Says::Described(_) => None,
+            Says::Described(_) | Says::Commands(_) => None,
         };
         if beat.is_some_and(|beat| beat.applied.0 > TERM_MAX) {
             let words = "beat.applied_term: no scheduler counts so far";
@@ -111,6 +115,11 @@ impl Owner {
                 self.hear_status(status);
             }
             Says::Beat(beat) => self.plan(Event::Beat(beat)),
+            Says::Commands(tickets) => {
+                if let Some(places) = &mut worker.places {
+                    places.hold(tickets);
+                }
+            }
             Says::Described(described) => {
                 let question = described.question;
                 debug!(worker = id.0, question, ok = described.outcome.is_ok(), "described");

@@ -2,6 +2,7 @@
 //! answers into messages. Nothing is decided here that outlives a request.
 
 mod admin;
+mod commands;
 mod demand;
 mod jobs;
 mod submit;

@@ -127,6 +127,7 @@ fn read(message: v1::ConnectRequest, worker: WorkerId) -> Result<Says, Status> {
             let described = Described::try_from(described).map_err(|e| within("described", e))?;
             (Says::Described(Box::new(described)), worker)
         }
+        Some(Wire::Commands(v1::CommandsHeld { tickets })) => (Says::Commands(tickets), worker),
         Some(Wire::Hello(_)) => {
             return Err(words::field("hello", "is said once, at the beginning of a stream"));
         }

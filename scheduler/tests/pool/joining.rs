@@ -31,7 +31,7 @@ async fn greeting(house: &House) -> Greeting {
     let hello =
         Hello { worker: WorkerId(1), incarnation: 5, stream: 1, capabilities: capabilities(1) };
     let store = house.store.identity().await.expect("an identity");
-    Greeting { hello, address: "host1:7701".into(), version: VERSION.into(), store }
+    Greeting { hello, address: "host1:7701".into(), version: VERSION.into(), store, commands: None }
 }
 
 fn status(stream: u64, sequence: u64, term: u64) -> WorkerStatus {

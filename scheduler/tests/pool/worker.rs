@@ -195,6 +195,8 @@ impl Body {
         match message.says? {
             Told::Desired(desired) => Some(Event::Desired(desired.try_into().expect("sense"))),
             Told::Answer(answer) => Some(Event::Answer(answer.into())),
+            // It runs no commands.
+            Told::Expect(_) => None,
             Told::Describe(describe) => {
                 self.habits.looked.fetch_add(1, Ordering::SeqCst);
                 let outcome = self.habits.fault.clone().map_or_else(|| Ok(found()), Err);
@@ -214,7 +216,7 @@ impl Body {
                     self.stream = hello.stream;
                     let (address, version) = (address(self.number), VERSION.to_owned());
                     let store = self.identity.clone();
-                    Says::Hello(Greeting { hello, address, version, store }.into())
+                    Says::Hello(Greeting { hello, address, version, store, commands: None }.into())
                 }
                 Action::Status(status) => Says::Status(status.into()),
                 Action::Beat(beat) => Says::Beat(beat.into()),
