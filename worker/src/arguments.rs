@@ -1,11 +1,13 @@
 //! What a worker is told on its command line, and by its environment.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use segue_store::{Kind, Location, StoreError};
 
+use crate::command::{OfferError, Settings};
 use crate::devices::TrialError;
 
 /// Makes spans of films for a scheduler, on this machine's devices.
@@ -53,6 +55,88 @@ pub struct Arguments {
     #[arg(long, value_name = "MIB", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     pub memory: u32,
+    #[command(flatten)]
+    pub commands: CommandArguments,
+}
+
+/// What a worker is told of commands: ffmpeg's lines that run here as they are.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Commands")]
+pub struct CommandArguments {
+    /// Run lines of ffmpeg as they are, in a sandbox, for who cannot have them as jobs
+    #[arg(long = "commands", env = "SEGUE_COMMANDS")]
+    pub enabled: bool,
+    /// The ffmpeg that runs them: a program, no script
+    #[arg(long, value_name = "PATH", default_value = "ffmpeg", env = "SEGUE_FFMPEG")]
+    pub ffmpeg: PathBuf,
+    /// The ffprobe that does
+    #[arg(long, value_name = "PATH", default_value = "ffprobe", env = "SEGUE_FFPROBE")]
+    pub ffprobe: PathBuf,
+    /// How many at once
+    #[arg(long = "command-places", value_name = "N", default_value_t = 2,
+          env = "SEGUE_COMMAND_PLACES", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub places: u32,
+    /// Where they write; each in a directory of its own, which ends with it
+    #[arg(
+        long = "command-scratch",
+        value_name = "DIR",
+        default_value = "/var/tmp/segue",
+        env = "SEGUE_COMMAND_SCRATCH"
+    )]
+    pub scratch: PathBuf,
+    /// Gibibytes that each may have there
+    #[arg(long = "command-scratch-gib", value_name = "GIB", default_value_t = 64,
+          env = "SEGUE_COMMAND_SCRATCH_GIB", value_parser = clap::value_parser!(u32).range(1..=1 << 16))]
+    pub scratch_gib: u32,
+    /// Directories in which callers may name films by their path here (comma-separated); others are
+    /// read from the callers
+    #[arg(
+        long = "command-media",
+        value_name = "DIR",
+        env = "SEGUE_COMMAND_MEDIA",
+        value_delimiter = ','
+    )]
+    pub media: Vec<PathBuf>,
+    /// The GPU that they get [default: the first /dev/dri/renderD*]
+    #[arg(long = "command-device", value_name = "PATH", env = "SEGUE_COMMAND_DEVICE")]
+    pub device: Option<PathBuf>,
+    /// Let lines that name the network reach it
+    #[arg(long = "command-network", env = "SEGUE_COMMAND_NETWORK")]
+    pub network: bool,
+}
+
+impl CommandArguments {
+    /// What they mean. `None`: no commands are run.
+    pub fn settings(&self) -> Option<Settings> {
+        let CommandArguments {
+            enabled,
+            ffmpeg,
+            ffprobe,
+            places,
+            scratch,
+            scratch_gib,
+            media,
+            device,
+            network,
+        } = self.clone();
+        enabled.then(|| Settings {
+            ffmpeg,
+            ffprobe,
+            places,
+            scratch,
+            scratch_max: u64::from(scratch_gib) << 30,
+            media,
+            device: device.or_else(first_device),
+            network,
+        })
+    }
+}
+
+fn first_device() -> Option<PathBuf> {
+    let entries = std::fs::read_dir("/dev/dri").ok()?;
+    let mut nodes: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    nodes.retain(|node| node.to_string_lossy().contains("/renderD"));
+    nodes.into_iter().min()
 }
 
 /// Why a worker does not work.
@@ -67,6 +151,9 @@ pub enum WorkerError {
     /// This machine does not encode.
     #[error(transparent)]
     Trial(#[from] TrialError),
+    /// Commands cannot be run.
+    #[error(transparent)]
+    Commands(#[from] OfferError),
     /// The system does not let it.
     #[error("{0}")]
     System(String),
@@ -76,7 +163,7 @@ impl WorkerError {
     /// For scripts and supervisors: 2 for what can never be as asked, 1 for what may pass.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            WorkerError::Usage(_) => 2,
+            WorkerError::Usage(_) | WorkerError::Commands(_) => 2,
             WorkerError::Store(error) => match error.kind() {
                 Kind::Missing | Kind::Unsupported => 2,
                 Kind::Unavailable | Kind::Full | Kind::Refused | Kind::Damaged => 1,

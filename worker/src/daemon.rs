@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use segue_api::v1::connect_request::Says;
-use segue_api::{Described, Greeting, v1};
+use segue_api::{CommandOffer, Described, Greeting, v1};
 use segue_dispatch::session::{Action, Event};
 use segue_dispatch::{Moment, Session};
 use segue_model::Hash;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use crate::command::Tickets;
 use crate::control::Control;
 use crate::lead;
 use crate::link::Happening;
@@ -40,6 +41,8 @@ pub enum Report {
     Session(Event),
     /// A source is described, or cannot be.
     Described(Box<Described>),
+    /// All commands that run, by their tickets.
+    Commands(Vec<String>),
 }
 
 /// What a worker says of itself beside what it can do.
@@ -51,6 +54,8 @@ pub struct Identity {
     pub store: String,
     /// What the known answer is.
     pub answer: Hash,
+    /// What it offers to commands.
+    pub commands: Option<CommandOffer>,
 }
 
 /// A worker at work.
@@ -58,6 +63,7 @@ pub struct Daemon {
     session: Session,
     shop: Arc<Shop>,
     identity: Identity,
+    tickets: Option<Tickets>,
     began: Instant,
     outbox: Option<(u64, mpsc::Sender<v1::ConnectRequest>)>,
     /// Cancelled with the stream: whoever asked something asks again on the next one.
@@ -76,10 +82,27 @@ struct Running {
 
 impl Daemon {
     /// With `session` made at `began`.
-    pub fn new(session: Session, shop: Arc<Shop>, identity: Identity, began: Instant) -> Daemon {
+    pub fn new(
+        session: Session,
+        shop: Arc<Shop>,
+        identity: Identity,
+        tickets: Option<Tickets>,
+        began: Instant,
+    ) -> Daemon {
         let questions = Arc::new(Semaphore::new(QUESTIONS));
         let (outbox, spans, stream) = (None, HashMap::new(), CancellationToken::new());
-        Daemon { session, shop, identity, began, outbox, stream, spans, questions, left: false }
+        Daemon {
+            session,
+            shop,
+            identity,
+            tickets,
+            began,
+            outbox,
+            stream,
+            spans,
+            questions,
+            left: false,
+        }
     }
 
     /// Works until `stop`, and then until everything is handed back.
@@ -144,6 +167,11 @@ impl Daemon {
                 },
                 Some(Says::Answer(answer)) => self.handle(Event::Answer(answer.into())),
                 Some(Says::Describe(question)) => self.describe(question),
+                Some(Says::Expect(v1::Expect { ticket, within_ms })) => {
+                    if let Some(tickets) = &self.tickets {
+                        tickets.expect(ticket, Duration::from_millis(within_ms.into()));
+                    }
+                }
                 // Newer schedulers may say more.
                 None => debug!("the scheduler says something that this version does not know"),
             },
@@ -153,6 +181,9 @@ impl Daemon {
     fn reported(&mut self, report: Report) {
         match report {
             Report::Session(event) => self.handle(event),
+            Report::Commands(tickets) => {
+                self.say_surely(Says::Commands(v1::CommandsHeld { tickets }));
+            }
             Report::Described(described) => match (*described).try_into() {
                 Ok(described) => self.say_surely(Says::Described(described)),
                 Err(error) => error!(%error, "a description cannot be sent"),
@@ -167,6 +198,10 @@ impl Daemon {
                     *stream = hello.stream;
                 }
                 self.say(Says::Hello(self.greeting(hello).into()));
+                if let Some(tickets) = &self.tickets {
+                    let tickets = tickets.held();
+                    self.say(Says::Commands(v1::CommandsHeld { tickets }));
+                }
             }
             Action::Status(status) => self.say(Says::Status(status.into())),
             Action::Beat(beat) => self.say(Says::Beat(beat.into())),
@@ -192,8 +227,8 @@ impl Daemon {
     }
 
     fn greeting(&self, hello: Hello) -> Greeting {
-        let Identity { address, store, .. } = self.identity.clone();
-        Greeting { hello, address, version: env!("CARGO_PKG_VERSION").to_owned(), store }
+        let Identity { address, store, commands, .. } = self.identity.clone();
+        Greeting { hello, address, version: env!("CARGO_PKG_VERSION").to_owned(), store, commands }
     }
 
     /// What finds no room is not worth waiting for: the next word is as whole.

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+pub mod command;
 mod control;
 mod daemon;
 mod describe;

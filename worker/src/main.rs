@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use segue_worker::span_process;
+use segue_worker::{command, span_process};
 
 /// Makes spans of films for a Segue scheduler, on this machine's devices.
 #[derive(Debug, Parser)]
@@ -26,12 +26,23 @@ struct Hidden {
 enum HiddenCommand {
     #[command(name = span_process::SUBCOMMAND)]
     SpanProcess { parent: u32 },
+    #[command(name = command::SUBCOMMAND)]
+    CommandProcess {
+        order: String,
+        #[arg(last = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
 }
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|word| word == span_process::SUBCOMMAND) {
-        let HiddenCommand::SpanProcess { parent } = Hidden::parse().command;
-        return span_process::child::main(parent);
+    let hidden = |word| word == span_process::SUBCOMMAND || word == command::SUBCOMMAND;
+    if std::env::args_os().nth(1).is_some_and(hidden) {
+        return match Hidden::parse().command {
+            HiddenCommand::SpanProcess { parent } => span_process::child::main(parent),
+            HiddenCommand::CommandProcess { order, arguments } => {
+                command::exec::main(&order, arguments)
+            }
+        };
     }
     match segue_worker::run(Command::parse().arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use segue_api::v1::commands_server::CommandsServer;
 use segue_api::v1::segments_server::SegmentsServer;
 use segue_dispatch::session::Patience;
 use segue_dispatch::{Moment, Session};
@@ -24,6 +25,8 @@ use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{Arguments, WorkerError};
+use crate::command::service::Service;
+use crate::command::{self, Tickets};
 use crate::daemon::{Daemon, Identity};
 use crate::devices;
 use crate::segments::Segments;
@@ -32,6 +35,12 @@ use crate::shop::Shop;
 use crate::source::Sources;
 use crate::span_process::{self, Spawner};
 use crate::{link, with_causes};
+
+/// Inputs of commands come in parts, several at once.
+const STREAM_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+/// How soon a caller whose host is gone without a word is noticed, twice: asked, and not answered.
+const KEEPALIVE: Duration = Duration::from_secs(5);
 
 /// Reports that wait to be heard; those who report more wait.
 const REPORTS: usize = 1024;
@@ -61,6 +70,15 @@ async fn work(arguments: Arguments) -> Result<(), WorkerError> {
     let sources = Sources::new(s3, tokio::runtime::Handle::current());
     let store_identity = store.identity().await?;
 
+    let mut commands = arguments.commands.settings();
+    let offer = match &mut commands {
+        Some(settings) => Some(command::offer(settings).await?),
+        None => None,
+    };
+    for reason in offer.iter().flat_map(|offer| &offer.unenforced) {
+        warn!(reason, "the sandbox of commands is not whole");
+    }
+
     let available = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
     let cores = arguments.cores.unwrap_or(available);
     // One process keeps 2 to 4 cores busy; more of them cost memory and lead-ins.
@@ -78,6 +96,13 @@ async fn work(arguments: Arguments) -> Result<(), WorkerError> {
     let shelf = Arc::new(Shelf::new((arguments.memory as usize) << 20));
     let (reports, reported) = mpsc::channel(REPORTS);
     let threads = cores.div_ceil(spans);
+    let tickets = offer.as_ref().map(|offer| Tickets::new(offer.offer.places, reports.clone()));
+    let service = match (commands, &offer, &tickets) {
+        (Some(settings), Some(offer), Some(tickets)) => {
+            Service::new(settings, offer, tickets.clone())
+        }
+        _ => Service::closed(),
+    };
     let segments = Segments::new(shelf.clone(), store.clone());
     let shop = Arc::new(Shop::new(spawner, shelf, store, sources, reports, threads));
     let began = Instant::now();
@@ -88,9 +113,10 @@ async fn work(arguments: Arguments) -> Result<(), WorkerError> {
         address: arguments.advertise.clone().unwrap_or_else(|| address.to_string()),
         store: store_identity,
         answer: trial.answer,
+        commands: offer.map(|offer| offer.offer),
     };
-    let daemon = Daemon::new(session, shop, identity, began);
-    let serving = tokio::spawn(serve(listener, segments));
+    let daemon = Daemon::new(session, shop, identity, tickets, began);
+    let serving = tokio::spawn(serve(listener, segments, service));
     let (happenings, happened) = mpsc::channel(REPORTS);
     let linked = tokio::spawn(link::keep(endpoint, happenings));
     // For people and for programs: from here on it can be given work.
@@ -108,10 +134,11 @@ fn contract() -> Contract<'static> {
         .register_encoded_file_descriptor_set(segue_api::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .with_service_name(SegmentsServer::<Segments>::NAME)
+        .with_service_name(CommandsServer::<Service>::NAME)
         .with_service_name("grpc.health.v1.Health")
 }
 
-async fn serve(listener: TcpListener, segments: Segments) {
+async fn serve(listener: TcpListener, segments: Segments, service: Service) {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SegmentsServer<Segments>>().await;
     let (reflection, reflection_alpha) = match (contract().build_v1(), contract().build_v1alpha()) {
@@ -123,7 +150,12 @@ async fn serve(listener: TcpListener, segments: Segments) {
     };
     let served = Server::builder()
         .tcp_nodelay(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
         .add_service(SegmentsServer::new(segments))
+        .add_service(CommandsServer::new(service))
         .add_service(health_service)
         .add_service(reflection)
         .add_service(reflection_alpha)

@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 use crate::ending::Ending;
 use crate::pool;
 use crate::progress::to_stderr;
-use segue_worker::span_process;
+use segue_worker::{command, span_process};
 
 /// Transcodes films to HLS in spans that join without a seam, and proves HLS sound.
 #[derive(Debug, Parser)]
@@ -53,6 +53,15 @@ enum Command {
         /// The process that must not be outlived.
         parent: u32,
     },
+    /// What segue starts for itself to run an ffmpeg in.
+    #[command(name = command::SUBCOMMAND, hide = true)]
+    CommandProcess {
+        /// What it is to become.
+        order: String,
+        /// With what words.
+        #[arg(last = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
 }
 
 /// Runs the command that argv names, and says what became of it.
@@ -82,6 +91,9 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => return doctor::run(&arguments),
         Command::Drain(arguments) => finished(workers::drain(&arguments)),
         Command::SpanProcess { parent } => return span_process::child::main(parent),
+        Command::CommandProcess { order, arguments } => {
+            return command::exec::main(&order, arguments);
+        }
         Command::Transcode(arguments) => finished(transcode::run(arguments)),
         Command::Probe(arguments) => finished(probe::run(&arguments)),
         Command::Verify(arguments) => verify::run(&arguments),

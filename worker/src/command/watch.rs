@@ -1,0 +1,400 @@
+//! Sends what a program writes, as it writes it: on a thread of its own, by what the kernel says of its
+//! tree. Files that grow are sent as they do; all others once they are closed, which is when they are
+//! complete.
+//!
+//! The kernel's words come in order and late, so a file may have become another one by the time it is
+//! looked at. What holds all the same: a file that is not to grow is sent as it was at one of the
+//! moments when it was closed, never half-written; and if what it says rests on another file that was
+//! closed before (a playlist on its segments), that one is sent before. To that end it is opened
+//! first, then everything that the kernel has said until then is taken in, and only then it is sent:
+//! unless it was written to meanwhile, then its next closing counts.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, PipeReader};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+use rustix::process::Signal;
+use segue_api::v1::file_event::Event;
+use segue_api::v1::run_response::Says;
+use segue_api::v1::{Closed, FileEvent, Made, Removed, Wrote};
+
+use super::child::Group;
+use super::growth::{Growth, Part};
+use super::inputs::{PIECE, ToCaller, gone, says};
+
+/// Complete files that wait to be sent are held open; no more than these.
+const HELD_MAX: usize = 128;
+/// Shorter files are not worth their space.
+const RECLAIMED_MIN: u64 = 64 << 10;
+
+/// What is watched, and for whom.
+pub struct Watch {
+    tree: PathBuf,
+    to_caller: ToCaller,
+    growing: HashSet<PathBuf>,
+    /// There before the program: none of its making until it closes them.
+    present: HashSet<PathBuf>,
+    /// The program stops when it makes more than is taken.
+    group: Option<Group>,
+    /// Most that the tree may hold.
+    limit: u64,
+
+    kernel: OwnedFd,
+    directories: HashMap<i32, PathBuf>,
+    growths: HashMap<PathBuf, Growth>,
+    /// Complete, opened, and not sent.
+    complete: Vec<(PathBuf, File)>,
+    /// Sent, and not removed since.
+    sent: HashSet<PathBuf>,
+    /// Bytes in files that were sent and kept.
+    kept: HashMap<PathBuf, u64>,
+    /// Our own closing of these is yet to be heard of.
+    reclaimed: HashMap<PathBuf, u32>,
+    /// Closed when the program was ending: complete only if it ended by itself.
+    doubtful: Vec<(PathBuf, File)>,
+    /// The kernel had more to say than it keeps.
+    missed: bool,
+}
+
+/// How a program ended, as far as its files go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It closed its files itself.
+    ByItself,
+    /// What was open then is not complete.
+    Killed,
+}
+
+impl Watch {
+    /// Begins to watch a tree that is laid out, before the program starts.
+    pub fn begin(
+        tree: PathBuf,
+        to_caller: ToCaller,
+        growing: HashSet<PathBuf>,
+        present: HashSet<PathBuf>,
+        limit: u64,
+    ) -> io::Result<Watch> {
+        let kernel = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let mut watch = Watch {
+            tree: tree.clone(),
+            to_caller,
+            growing,
+            present,
+            group: None,
+            limit,
+            kernel,
+            directories: HashMap::new(),
+            growths: HashMap::new(),
+            complete: Vec::new(),
+            sent: HashSet::new(),
+            kept: HashMap::new(),
+            reclaimed: HashMap::new(),
+            doubtful: Vec::new(),
+            missed: false,
+        };
+        watch.watch_below(&tree)?;
+        Ok(watch)
+    }
+
+    /// Watches until `end` is closed at its other end, and then once more; `ended` says how it ended by
+    /// then.
+    pub fn run(
+        mut self,
+        group: Group,
+        end: &PipeReader,
+        ended: impl FnOnce() -> Ended,
+    ) -> io::Result<()> {
+        self.group = Some(group);
+        loop {
+            let mut both = [
+                PollFd::new(&self.kernel, PollFlags::IN),
+                PollFd::new(end, PollFlags::IN | PollFlags::HUP),
+            ];
+            match poll(&mut both, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let over = !both[1].revents().is_empty();
+            self.take_in()?;
+            self.send_complete()?;
+            if over {
+                // What the kernel said before the end was known was said before we looked.
+                return self.finish(ended());
+            }
+        }
+    }
+
+    fn finish(mut self, ended: Ended) -> io::Result<()> {
+        self.take_in()?;
+        let doubtful = std::mem::take(&mut self.doubtful);
+        if ended == Ended::ByItself {
+            self.complete.extend(doubtful);
+        }
+        if self.missed && ended == Ended::ByItself {
+            self.find_missed()?;
+        }
+        let growing: Vec<PathBuf> = self.growths.keys().cloned().collect();
+        for path in growing {
+            self.grow(&path, true)?;
+        }
+        self.send_complete()
+    }
+
+    /// Takes in all that the kernel has to say now.
+    fn take_in(&mut self) -> io::Result<()> {
+        let mut buffer = [MaybeUninit::uninit(); 16 << 10];
+        loop {
+            let mut news = Vec::new();
+            {
+                let mut reader = inotify::Reader::new(&self.kernel, &mut buffer);
+                loop {
+                    match reader.next() {
+                        Ok(event) => {
+                            let name = event.file_name();
+                            let name =
+                                name.map(|name| OsStr::from_bytes(name.to_bytes()).to_owned());
+                            news.push((event.wd(), event.events(), name));
+                        }
+                        Err(Errno::AGAIN) => break,
+                        Err(Errno::INTR) => continue,
+                        Err(error) => return Err(error.into()),
+                    }
+                    if reader.is_buffer_empty() {
+                        break;
+                    }
+                }
+            }
+            if news.is_empty() {
+                return Ok(());
+            }
+            for (directory, what, name) in news {
+                if what.contains(ReadFlags::QUEUE_OVERFLOW) {
+                    self.missed = true;
+                    continue;
+                }
+                let (Some(directory), Some(name)) = (self.directories.get(&directory), name) else {
+                    continue;
+                };
+                let path = directory.join(name);
+                self.hear(&path, what)?;
+            }
+            if self.complete.len() >= HELD_MAX {
+                self.send_complete()?;
+            }
+        }
+    }
+
+    fn hear(&mut self, path: &Path, what: ReadFlags) -> io::Result<()> {
+        if what.contains(ReadFlags::ISDIR) {
+            if what.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
+                self.watch_below(path)?;
+            }
+            return Ok(());
+        }
+        if what.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
+            return self.removed(path);
+        }
+        if self.growing.contains(path) {
+            return self.grow(path, what.contains(ReadFlags::CLOSE_WRITE));
+        }
+        if what.contains(ReadFlags::MODIFY) {
+            self.complete.retain(|(waiting, _)| waiting != path);
+        }
+        if what.intersects(ReadFlags::CLOSE_WRITE | ReadFlags::MOVED_TO) {
+            self.completed(path, what.contains(ReadFlags::MOVED_TO));
+        }
+        Ok(())
+    }
+
+    /// A file was closed, or got its name.
+    fn completed(&mut self, path: &Path, renamed: bool) {
+        if let Some(own) = self.reclaimed.get_mut(path).filter(|own| **own > 0 && !renamed) {
+            *own -= 1;
+            return;
+        }
+        // Muxers write under such a name what they then rename, and again before we look.
+        if path.extension().is_some_and(|extension| extension == "tmp" || extension == "temp") {
+            return;
+        }
+        // What is gone again is nobody's any more.
+        let Ok(file) = open(path) else { return };
+        self.complete.retain(|(waiting, _)| waiting != path);
+        let ending = !renamed && self.group.as_ref().is_some_and(Group::is_ending);
+        let list = if ending { &mut self.doubtful } else { &mut self.complete };
+        list.push((path.to_owned(), file));
+    }
+
+    fn removed(&mut self, path: &Path) -> io::Result<()> {
+        self.complete.retain(|(waiting, _)| waiting != path);
+        self.growths.remove(path);
+        self.kept.remove(path);
+        if self.sent.remove(path) {
+            self.say(path, Event::Removed(Removed {}))?;
+        }
+        Ok(())
+    }
+
+    fn grow(&mut self, path: &Path, closed: bool) -> io::Result<()> {
+        if !self.growths.contains_key(path) {
+            let Ok(file) = open(path) else { return Ok(()) };
+            self.say(path, Event::Made(Made {}))?;
+            self.sent.insert(path.to_owned());
+            self.growths.insert(path.to_owned(), Growth::new(file));
+        }
+        let Some(mut growth) = self.growths.remove(path) else { return Ok(()) };
+        if growth.is_begun_anew() {
+            growth.begin_anew();
+            self.say(path, Event::Made(Made {}))?;
+        }
+        while let Some(part) = growth.next()? {
+            self.send_part(path, part)?;
+        }
+        if closed {
+            growth.changed(|part| self.send_part(path, part))?;
+            self.say(path, Event::Closed(Closed {}))?;
+        }
+        self.kept.insert(path.to_owned(), growth.length());
+        self.growths.insert(path.to_owned(), growth);
+        self.mind_the_limit()
+    }
+
+    fn send_complete(&mut self) -> io::Result<()> {
+        for (path, file) in std::mem::take(&mut self.complete) {
+            self.say(&path, Event::Made(Made {}))?;
+            self.sent.insert(path.clone());
+            let mut offset = 0;
+            loop {
+                let mut data = vec![0; PIECE as usize];
+                let count = file.read_at(&mut data, offset)?;
+                if count == 0 {
+                    break;
+                }
+                data.truncate(count);
+                self.send_part(&path, Part { offset, data })?;
+                offset += count as u64;
+            }
+            self.say(&path, Event::Closed(Closed {}))?;
+            self.reclaim(&path, offset);
+        }
+        self.mind_the_limit()
+    }
+
+    /// Who made it does not read it again: its space is for the next one.
+    fn reclaim(&mut self, path: &Path, length: u64) {
+        let emptied = length >= RECLAIMED_MIN
+            && OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(0)).is_ok();
+        if emptied {
+            *self.reclaimed.entry(path.to_owned()).or_default() += 1;
+            self.kept.remove(path);
+        } else {
+            self.kept.insert(path.to_owned(), length);
+        }
+    }
+
+    fn mind_the_limit(&self) -> io::Result<()> {
+        let held: u64 = self.kept.values().sum();
+        match held > self.limit {
+            true => Err(io::Error::other(format!(
+                "it wrote {held} bytes, and {} are allowed (--command-scratch-gib)",
+                self.limit
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    /// Files of which the kernel could not tell.
+    fn find_missed(&mut self) -> io::Result<()> {
+        let mut folders = vec![self.tree.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder)?.flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if self.growing.contains(&path) {
+                    self.grow(&path, true)?;
+                } else if !self.sent.contains(&path) && !self.present.contains(&path) {
+                    self.completed(&path, true);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn watch_below(&mut self, directory: &Path) -> io::Result<()> {
+        let flags = WatchFlags::CREATE
+            | WatchFlags::MODIFY
+            | WatchFlags::CLOSE_WRITE
+            | WatchFlags::MOVE
+            | WatchFlags::DELETE
+            | WatchFlags::ONLYDIR
+            | WatchFlags::DONT_FOLLOW;
+        match inotify::add_watch(&self.kernel, directory, flags) {
+            Ok(number) => drop(self.directories.insert(number, directory.to_owned())),
+            // It was removed again.
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        for entry in fs::read_dir(directory)?.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                self.watch_below(&entry.path())?;
+            } else if self.group.is_some() {
+                // Made before we watched; if it is not closed yet, its closing is heard.
+                self.missed = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn send_part(&self, path: &Path, part: Part) -> io::Result<()> {
+        self.say(path, Event::Wrote(Wrote { offset: part.offset, data: part.data }))
+    }
+
+    /// Says something of a file; a program that makes more than is taken stands still meanwhile.
+    fn say(&self, path: &Path, event: Event) -> io::Result<()> {
+        let Some(path) = path.strip_prefix(&self.tree).ok().and_then(Path::to_str) else {
+            // The caller could not name it.
+            return Ok(());
+        };
+        let event = FileEvent { path: format!("/{path}"), event: Some(event) };
+        match self.to_caller.try_reserve() {
+            Ok(room) => {
+                room.send(says(Says::File(event)));
+                Ok(())
+            }
+            Err(_) => {
+                self.signal(Signal::STOP);
+                let said = self.to_caller.blocking_send(says(Says::File(event)));
+                self.signal(Signal::CONT);
+                said.map_err(|_| gone())
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = &self.group {
+            group.signal(signal);
+        }
+    }
+}
+
+/// Only what is a file: a link would lead out of the tree, a pipe would keep us waiting.
+fn open(path: &Path) -> io::Result<File> {
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let flags = rustix::fs::OFlags::RDONLY
+        | rustix::fs::OFlags::NOFOLLOW
+        | rustix::fs::OFlags::NONBLOCK
+        | rustix::fs::OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?.into())
+}
