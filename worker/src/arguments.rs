@@ -55,6 +55,7 @@ pub struct Arguments {
     #[arg(long, value_name = "MIB", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     pub memory: u32,
+    /// Whether commands run here, and how.
     #[command(flatten)]
     pub commands: CommandArguments,
 }
@@ -66,6 +67,9 @@ pub struct CommandArguments {
     /// Run lines of ffmpeg as they are, in a sandbox, for who cannot have them as jobs
     #[arg(long = "commands", env = "SEGUE_COMMANDS")]
     pub enabled: bool,
+    /// The same where that works; said, and done without, where it does not
+    #[arg(long = "commands-if-possible", hide = true)]
+    pub if_possible: bool,
     /// The ffmpeg that runs them: a program, no script
     #[arg(long, value_name = "PATH", default_value = "ffmpeg", env = "SEGUE_FFMPEG")]
     pub ffmpeg: PathBuf,
@@ -110,6 +114,7 @@ impl CommandArguments {
     pub fn settings(&self) -> Option<Settings> {
         let CommandArguments {
             enabled,
+            if_possible,
             ffmpeg,
             ffprobe,
             places,
@@ -119,7 +124,7 @@ impl CommandArguments {
             device,
             network,
         } = self.clone();
-        enabled.then(|| Settings {
+        (enabled || if_possible).then(|| Settings {
             ffmpeg,
             ffprobe,
             places,

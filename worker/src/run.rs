@@ -72,7 +72,14 @@ async fn work(arguments: Arguments) -> Result<(), WorkerError> {
 
     let mut commands = arguments.commands.settings();
     let offer = match &mut commands {
-        Some(settings) => Some(command::offer(settings).await?),
+        Some(settings) => match command::offer(settings).await {
+            Ok(offer) => Some(offer),
+            Err(error) if !arguments.commands.enabled => {
+                warn!(%error, "no commands are run here");
+                None
+            }
+            Err(error) => return Err(error.into()),
+        },
         None => None,
     };
     for reason in offer.iter().flat_map(|offer| &offer.unenforced) {

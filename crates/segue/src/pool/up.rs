@@ -170,6 +170,9 @@ fn worker_role(settings: &Settings, number: u32, address: &str) -> Role {
         format!("--store={}", store(settings)),
         format!("--name={name}"),
         format!("--cores={}", settings.cores),
+        // Everything is one machine, and whoever asks is on it as a rule.
+        "--commands-if-possible".to_owned(),
+        format!("--command-scratch={}", settings.data.join("commands").display()),
     ];
     if let Some(ip) = seen_from_afar(settings.listen.ip()) {
         arguments.push(format!("{LISTEN}{}", SocketAddr::new(ip, 0)));

@@ -1,0 +1,345 @@
+//! One run on one worker: everything that goes to and fro over its stream.
+
+use std::io::Read;
+use std::time::Duration;
+
+use segue_api::v1::commands_client::CommandsClient;
+use segue_api::v1::run_request::Says;
+use segue_api::v1::run_response::Says as Heard;
+use segue_api::v1::{self, RunRequest};
+use segue_ffmpeg::Program;
+use segue_ffmpeg::files::Piece;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Endpoint;
+use tonic::{Code, Status, Streaming};
+
+use super::answers::answer;
+use super::caller::{Caller, Interruption};
+use super::gather::{Content, Gathered};
+use super::outputs::Outputs;
+
+const CONNECT: Duration = Duration::from_secs(3);
+/// A worker whose host is gone without a word is noticed after this, twice: asked, and not answered.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+const STREAM_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+/// Messages that wait to be sent.
+const UNDER_WAY: usize = 32;
+/// What the worker has not taken of standard input.
+const STDIN_MAX: u64 = 256 << 10;
+/// A part of a small file in one message.
+const PART: usize = 1 << 20;
+/// Who was told to end is given so long; ffmpeg ends what it writes first.
+const END_MAX: Duration = Duration::from_secs(20);
+/// What ffmpeg ends with when it is told to.
+const TOLD_TO_END: u8 = 255;
+
+/// How a run on a worker ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// ffmpeg ended; its exit code.
+    Ended(u8),
+    /// It cannot be, and why; another worker would not do better.
+    Refused(String),
+    /// The worker does not answer, or not any more.
+    Lost {
+        /// Whether anything of the run can be seen.
+        delivered: bool,
+        /// What is known of it.
+        why: String,
+    },
+}
+
+/// Runs a line at a place.
+pub async fn run(
+    program: Program,
+    gathered: &Gathered,
+    place: v1::PlaceResponse,
+    caller: &mut Caller,
+) -> Outcome {
+    let lost = |why: String| Outcome::Lost { delivered: false, why };
+    let endpoint = match Endpoint::from_shared(format!("http://{}", place.address)) {
+        Ok(endpoint) => endpoint
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE)
+            .keep_alive_while_idle(true),
+        Err(error) => return lost(format!("{} is no address: {error}", place.address)),
+    };
+    let channel = match endpoint.connect().await {
+        Ok(channel) => channel,
+        Err(error) => return lost(format!("{} does not answer: {error}", place.address)),
+    };
+    let (outgoing, requests) = mpsc::channel(UNDER_WAY);
+    let begin = begin(program, gathered, place.ticket);
+    // There is room for the first one.
+    let _ = outgoing.send(RunRequest { says: Some(Says::Begin(begin)) }).await;
+    let mut client = CommandsClient::new(channel);
+    let incoming = match client.run(ReceiverStream::new(requests)).await {
+        Ok(response) => response.into_inner(),
+        Err(status) => return refused_or_lost(&status, false),
+    };
+    if let Err(why) = put_smalls(gathered, &outgoing).await {
+        return why;
+    }
+    let session = Session {
+        gathered,
+        outgoing,
+        outputs: Some(Outputs::new(gathered.files.clone())),
+        stdout_open: true,
+        said_anything: false,
+        stdin_waiting: 0,
+    };
+    session.run(incoming, caller).await
+}
+
+/// What the worker says no to for good, from what somebody else may do.
+fn refused_or_lost(status: &Status, delivered: bool) -> Outcome {
+    let why = status.message().to_owned();
+    match status.code() {
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
+            Outcome::Refused(why)
+        }
+        Code::ResourceExhausted if delivered => Outcome::Refused(why),
+        _ => Outcome::Lost { delivered, why },
+    }
+}
+
+fn begin(program: Program, gathered: &Gathered, ticket: String) -> v1::Begin {
+    let program = match program {
+        Program::Ffmpeg => v1::begin::Program::Ffmpeg,
+        Program::Ffprobe => v1::begin::Program::Ffprobe,
+    };
+    let argument = |word: &Vec<Piece>| v1::Argument { pieces: pieces(word) };
+    let input = |input: &super::gather::Input| v1::Input {
+        name: input.name.clone(),
+        size: input.size,
+        there: input.there.clone(),
+    };
+    v1::Begin {
+        ticket,
+        program: program.into(),
+        arguments: gathered.files.words.iter().map(argument).collect(),
+        directory: gathered.directories.first().cloned().unwrap_or_default(),
+        directories: gathered.directories.clone(),
+        present: gathered.present.clone(),
+        growing: gathered.growing.clone(),
+        inputs: gathered.inputs.iter().map(input).collect(),
+        network: gathered.network || !gathered.files.network.is_empty(),
+    }
+}
+
+fn pieces(word: &[Piece]) -> Vec<v1::Piece> {
+    let piece = |piece: &Piece| {
+        let piece = match piece {
+            Piece::Text(text) => v1::piece::Piece::Text(text.clone().into_bytes()),
+            Piece::Root => v1::piece::Piece::Root(true),
+            Piece::Input(index) => v1::piece::Piece::Input(*index as u32),
+            Piece::Device => v1::piece::Piece::Device(true),
+        };
+        v1::Piece { piece: Some(piece) }
+    };
+    word.iter().map(piece).collect()
+}
+
+async fn put_smalls(
+    gathered: &Gathered,
+    outgoing: &mpsc::Sender<RunRequest>,
+) -> Result<(), Outcome> {
+    let put = |path: &str, pieces| RunRequest {
+        says: Some(Says::Put(v1::Put { path: path.to_owned(), pieces })),
+    };
+    let gone = |_| Outcome::Lost { delivered: false, why: "it ended the stream".to_owned() };
+    for small in &gathered.smalls {
+        match &small.content {
+            Content::List(list) => {
+                outgoing.send(put(&small.path, pieces(list))).await.map_err(gone)?;
+            }
+            Content::File(path) => {
+                let Ok(mut file) = std::fs::File::open(path) else { continue };
+                loop {
+                    let mut text = Vec::new();
+                    let read = file.by_ref().take(PART as u64).read_to_end(&mut text);
+                    let count = read.unwrap_or(0);
+                    let piece = v1::Piece { piece: Some(v1::piece::Piece::Text(text)) };
+                    outgoing.send(put(&small.path, vec![piece])).await.map_err(gone)?;
+                    if count < PART {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    let go = RunRequest { says: Some(Says::Go(v1::Go {})) };
+    outgoing.send(go).await.map_err(gone)
+}
+
+struct Session<'a> {
+    gathered: &'a Gathered,
+    outgoing: mpsc::Sender<RunRequest>,
+    /// None only while it is at work.
+    outputs: Option<Outputs>,
+    stdout_open: bool,
+    said_anything: bool,
+    stdin_waiting: u64,
+}
+
+impl Session<'_> {
+    async fn run(
+        mut self,
+        mut incoming: Streaming<v1::RunResponse>,
+        caller: &mut Caller,
+    ) -> Outcome {
+        let (stdin_wanted, outgoing) = (self.gathered.files.stdin, self.outgoing.clone());
+        let mut stdin = if stdin_wanted { caller.stdin.read() } else { None };
+        if stdin.is_none() {
+            say(&outgoing, Says::Close(v1::Close { stream: v1::Stream::Stdin.into() })).await;
+        }
+        let mut end_by = None;
+        // Signals are passed on whatever else waits.
+        let Caller { stdout, stderr, interruptions, .. } = caller;
+        let outcome = loop {
+            let due = async {
+                match end_by {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                message = incoming.message() => {
+                    let heard = match message {
+                        Ok(Some(message)) => message.says,
+                        Ok(None) => break self.lost("it ended the stream"),
+                        Err(status) => break refused_or_lost(&status, self.delivered()),
+                    };
+                    let Some(heard) = heard else { continue };
+                    let handled = self.hear(heard, stdout, stderr);
+                    tokio::pin!(handled);
+                    // Whoever reads our output may take for ever: signals are heard meanwhile.
+                    let ended = loop {
+                        tokio::select! {
+                            ended = &mut handled => break ended,
+                            Some(what) = interruptions.recv() => {
+                                interrupt(&outgoing, what).await;
+                                end_by.get_or_insert(tokio::time::Instant::now() + END_MAX);
+                            }
+                        }
+                    };
+                    if let Some(outcome) = ended {
+                        break outcome;
+                    }
+                }
+                bytes = recv(&mut stdin), if stdin.is_some() && self.stdin_waiting < STDIN_MAX => {
+                    match bytes {
+                        Some(bytes) => {
+                            self.stdin_waiting += bytes.len() as u64;
+                            // Read once, it cannot be given to another worker.
+                            self.said_anything = true;
+                            say(&outgoing, Says::Stdin(bytes)).await;
+                        }
+                        None => {
+                            stdin = None;
+                            let stream = v1::Stream::Stdin.into();
+                            say(&outgoing, Says::Close(v1::Close { stream })).await;
+                        }
+                    }
+                }
+                Some(what) = interruptions.recv() => {
+                    interrupt(&outgoing, what).await;
+                    end_by.get_or_insert(tokio::time::Instant::now() + END_MAX);
+                }
+                () = due => break Outcome::Ended(TOLD_TO_END),
+            }
+        };
+        stdout.flush().await;
+        stderr.flush().await;
+        outcome
+    }
+
+    fn delivered(&self) -> bool {
+        self.said_anything || self.outputs.as_ref().is_none_or(|outputs| outputs.delivered)
+    }
+
+    fn lost(&self, why: &str) -> Outcome {
+        Outcome::Lost { delivered: self.delivered(), why: why.to_owned() }
+    }
+
+    /// Does what the worker says; says how the run ended, if it did.
+    async fn hear(
+        &mut self,
+        heard: Heard,
+        stdout: &super::caller::Sink,
+        stderr: &super::caller::Sink,
+    ) -> Option<Outcome> {
+        match heard {
+            Heard::Started(_) => {}
+            Heard::Stdout(bytes) => {
+                self.said_anything = true;
+                if self.stdout_open && !stdout.write(bytes).await {
+                    self.stdout_open = false;
+                    // ffmpeg meets the same end, and says so in its own words.
+                    let stream = v1::Stream::Stdout.into();
+                    say(&self.outgoing, Says::Close(v1::Close { stream })).await;
+                }
+            }
+            Heard::Stderr(bytes) => {
+                // Nobody who hears it is no reason to end.
+                stderr.write(bytes).await;
+            }
+            Heard::Read(read) => answer(&self.gathered.inputs, read, &self.outgoing),
+            Heard::File(event) => return self.file(event).await,
+            Heard::StdinTaken(count) => {
+                self.stdin_waiting = self.stdin_waiting.saturating_sub(count);
+            }
+            Heard::Exit(exit) => {
+                return Some(match exit.how {
+                    Some(v1::exit::How::Code(code)) => Outcome::Ended(code.min(255) as u8),
+                    Some(v1::exit::How::Signal(signal)) => {
+                        Outcome::Ended(128_u32.saturating_add(signal).min(255) as u8)
+                    }
+                    None => self.lost("it does not say how the command ended"),
+                });
+            }
+        }
+        None
+    }
+
+    async fn file(&mut self, event: v1::FileEvent) -> Option<Outcome> {
+        let mut outputs = self.outputs.take()?;
+        let changed = tokio::task::spawn_blocking(move || {
+            let happened = outputs.happened(event);
+            (outputs, happened)
+        });
+        match changed.await {
+            Ok((outputs, happened)) => {
+                self.outputs = Some(outputs);
+                happened.err().map(|error| Outcome::Refused(error.to_string()))
+            }
+            Err(error) => Some(Outcome::Refused(error.to_string())),
+        }
+    }
+}
+
+async fn recv(stdin: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Option<Vec<u8>> {
+    match stdin {
+        Some(stdin) => stdin.recv().await,
+        None => None,
+    }
+}
+
+async fn say(outgoing: &mpsc::Sender<RunRequest>, says: Says) {
+    // A stream that is over says so where it is read.
+    let _ = outgoing.send(RunRequest { says: Some(says) }).await;
+}
+
+async fn interrupt(outgoing: &mpsc::Sender<RunRequest>, what: Interruption) {
+    let kind = match what {
+        Interruption::Interrupt => v1::signal::Kind::Interrupt,
+        Interruption::Terminate => v1::signal::Kind::Terminate,
+    };
+    say(outgoing, Says::Signal(v1::Signal { kind: kind.into() })).await;
+}
