@@ -121,13 +121,14 @@ fn assert_alike(
     words: &[&str],
 ) -> BTreeMap<String, Vec<u8>> {
     let there = tempfile::tempdir().unwrap();
+    let here = tempfile::tempdir().unwrap();
     prepare(there.path());
-    prepare(house.here.path());
+    prepare(here.path());
     let expected = plain(there.path(), words);
-    let output = house.run(words);
+    let output = house.ffmpeg(words).current_dir(here.path()).output().unwrap();
     assert_eq!(output.status.code(), expected.status.code(), "{}", text(&output.stderr));
     assert!(output.stdout == expected.stdout, "standard output differs");
-    let (made, due) = (files(house.here.path()), files(there.path()));
+    let (made, due) = (files(here.path()), files(there.path()));
     assert_eq!(made.keys().collect::<Vec<_>>(), due.keys().collect::<Vec<_>>());
     for (name, bytes) in &due {
         assert!(
@@ -400,7 +401,7 @@ fn a_streamed_film_makes_the_same_hls_as_a_file_that_is_there() {
     let house = House::new(1);
     let film = large(house.pool.scratch.path()).display().to_string();
     let mut words = vec![
-        "-v", "error", "-ss", "6", "-i", &film, "-t", "12", "-map", "0:0", "-map", "0:1", "-c:v",
+        "-v", "error", "-ss", "6", "-i", &film, "-t", "18", "-map", "0:0", "-map", "0:1", "-c:v",
         "libx264",
     ];
     words.extend([
@@ -520,7 +521,21 @@ fn what_ffmpeg_rejects_is_rejected_with_its_exit_code() {
 fn sigterm_ends_it_as_it_would_ffmpeg_and_its_file_is_whole() {
     let house = House::new(1);
     let out = house.path("live.mkv").display().to_string();
-    let words = ["-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=s=64x64:r=10", "-y", &out];
+    let words = [
+        "-v",
+        "error",
+        "-re",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=s=64x64:r=10",
+        "-c:v",
+        "mpeg2video",
+        "-flush_packets",
+        "1",
+        "-y",
+        &out,
+    ];
     let mut client = spawn(&mut house.ffmpeg(&words));
     until("it begins", || (fs::metadata(&out).ok()?.len() > 0).then_some(()));
     kill_process(Pid::from_child(&client), Signal::TERM).unwrap();

@@ -116,7 +116,7 @@ impl Commands for Service {
                     let _ = to_caller.send(Err(status)).await;
                 },
                 // Whatever runs is killed by what is dropped.
-                () = gone.closed() => info!("a command's caller is gone: it is ended"),
+                () = gone.closed() => info!("a command's caller is gone"),
             }
             drop(held);
         });
