@@ -603,8 +603,14 @@ fn a_worker_that_is_killed_takes_ffmpeg_with_it_and_the_run_fails_as_ffmpeg_woul
 
 #[test]
 fn a_run_of_which_nothing_was_delivered_goes_on_elsewhere() {
+    for signal in [Signal::KILL, Signal::STOP] {
+        goes_on_elsewhere_after(signal);
+    }
+}
+
+fn goes_on_elsewhere_after(signal: Signal) {
     let house = House::new(2);
-    // The picture comes when it is told to end.
+    // Nothing comes before all of it was seen.
     let words = [
         "-v",
         "error",
@@ -623,9 +629,55 @@ fn a_run_of_which_nothing_was_delivered_goes_on_elsewhere() {
     let command = house.command();
     let worker = house.pool.workers.iter().flatten();
     let mut of_it = worker.filter(|worker| worker.children().contains(&command));
-    of_it.next().unwrap().signal(Signal::KILL);
+    let worker = of_it.next().unwrap();
+    worker.signal(signal);
     assert_eq!(client.wait().unwrap().code(), Some(0));
     assert!(house.path("p.png").exists());
+    // One that stood still finds that nobody waits.
+    worker.signal(Signal::CONT);
+    until("ffmpeg ends", || (!lives(command)).then_some(()));
+}
+
+#[test]
+fn an_hls_line_goes_on_from_the_next_segment_elsewhere() {
+    let house = House::new(2);
+    let film = large(house.pool.scratch.path()).display().to_string();
+    let mut words = vec!["-v", "error", "-re", "-i", &film, "-map", "0:0", "-c:v", "libx264"];
+    words.extend(["-preset", "ultrafast", "-force_key_frames:0", "expr:gte(t,n_forced*1)"]);
+    words.extend(["-copyts", "-avoid_negative_ts", "disabled", "-f", "hls", "-hls_time", "1"]);
+    words.extend([
+        "-hls_segment_filename",
+        "ab%d.ts",
+        "-hls_playlist_type",
+        "vod",
+        "-y",
+        "ab.m3u8",
+    ]);
+    let mut client = spawn(&mut house.ffmpeg(&words));
+    let segment = |number: u32| house.path(&format!("ab{number}.ts"));
+    until("segments appear", || segment(2).exists().then_some(()));
+    let before = fs::read(segment(0)).unwrap();
+    let command = house.command();
+    let mut workers = house.pool.workers.iter().flatten();
+    let of_it = workers.find(|worker| worker.children().contains(&command)).unwrap();
+    of_it.signal(Signal::KILL);
+    until("it goes on", || segment(8).exists().then_some(()));
+    kill_process(Pid::from_child(&client), Signal::TERM).unwrap();
+    assert_eq!(client.wait().unwrap().code(), Some(255));
+    assert!(fs::read(segment(0)).unwrap() == before, "what was there was touched");
+    // Each begins a second after the one before, as one process would have it.
+    let begins = |number: u32| {
+        let seen = Command::new("ffprobe")
+            .args(["-v", "error", "-show_entries", "format=start_time", "-of", "csv=p=0"])
+            .arg(segment(number))
+            .output()
+            .unwrap();
+        text(&seen.stdout).trim().parse::<f64>().unwrap()
+    };
+    let begins: Vec<f64> = (0..8).map(begins).collect();
+    for pair in begins.windows(2) {
+        assert!((pair[1] - pair[0] - 1.0).abs() < 0.001, "{begins:?}");
+    }
 }
 
 #[test]

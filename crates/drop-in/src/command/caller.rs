@@ -24,32 +24,45 @@ pub enum Interruption {
 /// Standard input, which is read only by a line that has a use for it.
 pub struct Stdin {
     from: Option<Box<dyn Read + Send>>,
+    taken: Option<mpsc::Receiver<Vec<u8>>>,
 }
 
 impl Stdin {
     /// Begins to read, on a thread that nobody waits for: a terminal may never say anything.
-    pub fn read(&mut self) -> Option<mpsc::Receiver<Vec<u8>>> {
-        let mut from = self.from.take()?;
+    pub fn begin(&mut self) {
+        let Some(mut from) = self.from.take() else { return };
         let (give, taken) = mpsc::channel(1);
-        thread::Builder::new()
-            .name("stdin".to_owned())
-            .spawn(move || {
-                let mut buffer = vec![0; BUFFER];
-                loop {
-                    match from.read(&mut buffer) {
-                        Ok(0) => return,
-                        Ok(count) => {
-                            if give.blocking_send(buffer[..count].to_vec()).is_err() {
-                                return;
-                            }
+        self.taken = Some(taken);
+        // Without a thread there is nothing to read.
+        let _ = thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+            let mut buffer = vec![0; BUFFER];
+            loop {
+                match from.read(&mut buffer) {
+                    Ok(0) => return,
+                    Ok(count) => {
+                        if give.blocking_send(buffer[..count].to_vec()).is_err() {
+                            return;
                         }
-                        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                        Err(_) => return,
                     }
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(_) => return,
                 }
-            })
-            .ok()?;
-        Some(taken)
+            }
+        });
+    }
+
+    /// What comes next; `None` when there is no more.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        let bytes = self.taken.as_mut()?.recv().await;
+        if bytes.is_none() {
+            self.taken = None;
+        }
+        bytes
+    }
+
+    /// Whether more may come.
+    pub fn is_open(&self) -> bool {
+        self.taken.is_some()
     }
 }
 
@@ -154,7 +167,7 @@ impl Caller {
         stderr: Box<dyn Write + Send>,
         interruptions: mpsc::Receiver<Interruption>,
     ) -> Caller {
-        let stdin = Stdin { from: Some(stdin) };
+        let stdin = Stdin { from: Some(stdin), taken: None };
         Caller {
             directory,
             stdin,

@@ -7,8 +7,10 @@
 //!  caller's streams, signals, files ◀══ session ══ Run ══▶ worker
 //! ```
 //!
-//! A worker that is lost before anything was delivered is replaced by another one. Afterwards nobody
-//! could tell what of the line is done: it fails, as ffmpeg would.
+//! A worker that is lost before anything was delivered is replaced by another one. An HLS line whose
+//! segments could be anybody's goes on from the next one elsewhere, as a media server itself would ask
+//! for it after a seek; its playlist then begins there, too. Of any other line nobody could tell what is
+//! done: it fails, as ffmpeg would.
 //!
 //! Start at [`run`].
 
@@ -20,7 +22,8 @@ mod place;
 mod session;
 
 use segue_ffmpeg::CommandLine;
-use segue_ffmpeg::files::{Files, needs};
+use segue_ffmpeg::files::resume::Resumable;
+use segue_ffmpeg::files::{Files, Refusal, needs};
 
 pub use caller::{Caller, Interruption};
 
@@ -30,6 +33,8 @@ use session::Outcome;
 
 /// Workers that are tried before giving up.
 const ATTEMPTS: usize = 3;
+/// What ffmpeg ends with when it is told to.
+const TOLD_TO_END: u8 = 255;
 
 /// How a line ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,40 +49,78 @@ pub async fn run(
     config: &Config,
     mut caller: Caller,
 ) -> Result<Ending, Trouble> {
-    let unable = |error: &dyn std::fmt::Display| Trouble::Unreachable(error.to_string());
-    let files = Files::of(line, &caller.directory).map_err(|error| unable(&error))?;
-    let gathered = gather::gather(files, &config.path_maps, &caller.directory)
-        .map_err(|error| unable(&error))?;
-    let mut needs: Vec<String> = needs::of(line, &gathered.files).into_iter().collect();
-    if gathered.network && !needs.iter().any(|need| need == "network") {
-        needs.push("network".to_owned());
-    }
+    let mut prepared = prepare(line, config, &caller)?;
+    // What is left of the line, and whether that is all of it.
+    let (mut rest, mut untouched) = (line.clone(), true);
     let mut lost: Vec<String> = Vec::new();
     loop {
-        let place = match place::find(config, &needs, &lost).await {
+        let place = match untouched {
+            true => place::find(config, &prepared.needs, &lost).await,
+            // Somebody waits for the rest: a worker may be back soon.
+            false => place::insist(config, &prepared.needs, &lost).await,
+        };
+        let place = match place {
             Ok(place) => place,
-            // Something was tried already, but nothing came of it.
-            Err(trouble) => return Err(trouble),
+            Err(trouble) if untouched => return Err(trouble),
+            Err(trouble) => {
+                let words = format!("no worker goes on with what is left: {trouble}");
+                return Ok(fail(&caller, &words).await);
+            }
         };
         let worker = place.worker.clone();
-        match session::run(line.program, &gathered, place, &mut caller).await {
+        match session::run(line.program, &prepared.gathered, place, &mut caller).await {
             Outcome::Ended(code) => return Ok(Ending { code }),
-            Outcome::Refused(why) => {
-                caller.complain(&why).await;
-                return Ok(Ending { code: 1 });
-            }
-            Outcome::Lost { delivered, why } => {
+            Outcome::Refused(why) => return Ok(fail(&caller, &why).await),
+            // It was to end, and did.
+            Outcome::Lost { quitting: true, .. } => return Ok(Ending { code: TOLD_TO_END }),
+            Outcome::Lost { delivered, complete, why, .. } => {
                 lost.push(worker.clone());
-                if delivered {
-                    let words = format!("worker {worker} was lost ({why}) with the run half done");
-                    caller.complain(&words).await;
-                    return Ok(Ending { code: 1 });
-                }
-                if lost.len() >= ATTEMPTS {
-                    let words = format!("worker {worker} was lost ({why}), and others before");
-                    return Err(Trouble::Unreachable(words));
+                let words = format!("worker {worker} was lost ({why})");
+                let resumable = Resumable::of(&rest, &caller.directory);
+                if let Some(next) = resumable.and_then(|resumable| resumable.after(&complete)) {
+                    caller.complain(&format!("{words}: another one goes on")).await;
+                    (rest, untouched) = (next, false);
+                    // Only the last one is to be kept away from.
+                    lost = vec![worker];
+                    prepared = match prepare(&rest, config, &caller) {
+                        Ok(prepared) => prepared,
+                        Err(trouble) => return Ok(fail(&caller, &trouble.to_string()).await),
+                    };
+                } else if delivered {
+                    let words = format!("{words} with the run half done");
+                    return Ok(fail(&caller, &words).await);
+                } else if lost.len() >= ATTEMPTS {
+                    let words = format!("{words}, and others before");
+                    return match untouched {
+                        true => Err(Trouble::Unreachable(words)),
+                        false => Ok(fail(&caller, &words).await),
+                    };
                 }
             }
         }
     }
+}
+
+/// As ffmpeg would: with words, and its exit code.
+async fn fail(caller: &Caller, words: &str) -> Ending {
+    caller.complain(words).await;
+    Ending { code: 1 }
+}
+
+/// A line that is ready to be run elsewhere.
+struct Prepared {
+    gathered: gather::Gathered,
+    /// What the worker must have.
+    needs: Vec<String>,
+}
+
+fn prepare(line: &CommandLine, config: &Config, caller: &Caller) -> Result<Prepared, Trouble> {
+    let unable = |error: Refusal| Trouble::Unreachable(error.to_string());
+    let files = Files::of(line, &caller.directory).map_err(unable)?;
+    let mut needs = needs::of(line, &files);
+    let gathered = gather::gather(files, &config.path_maps, &caller.directory).map_err(unable)?;
+    if gathered.network {
+        needs.insert("network".to_owned());
+    }
+    Ok(Prepared { gathered, needs: needs.into_iter().collect() })
 }

@@ -18,6 +18,8 @@ pub struct Outputs {
     open: HashMap<String, Open>,
     /// Whether anything of the line's can be seen.
     pub delivered: bool,
+    /// Files that are complete, and have their names.
+    pub complete: Vec<String>,
     numbers: u64,
 }
 
@@ -39,7 +41,13 @@ pub struct OutputError {
 impl Outputs {
     /// Of a line that writes these.
     pub fn new(expected: Files) -> Outputs {
-        Outputs { expected, open: HashMap::new(), delivered: false, numbers: 0 }
+        Outputs {
+            expected,
+            open: HashMap::new(),
+            delivered: false,
+            complete: Vec::new(),
+            numbers: 0,
+        }
     }
 
     /// Does here what happened there. What the line does not name is not touched, whoever asks.
@@ -64,6 +72,7 @@ impl Outputs {
                 Some(Open { part: Some(part), .. }) => {
                     fs::rename(&part, path).inspect_err(|_| drop(fs::remove_file(&part)))?;
                     self.delivered = true;
+                    self.complete.push(path.to_owned());
                     Ok(())
                 }
                 _ => Ok(()),

@@ -13,6 +13,8 @@ use crate::trouble::Trouble;
 
 /// Between two questions to a pool that has no room.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Whoever waits for the rest of a run waits so long.
+const INSIST: Duration = Duration::from_secs(30);
 
 /// A worker that keeps a place for us; none of `lost`, if there is another. A pool without room is
 /// waited for as long as `config` says.
@@ -30,6 +32,21 @@ pub async fn find(
                 }
                 tokio::time::sleep(PAUSE).await;
             }
+            other => return other,
+        }
+    }
+}
+
+/// The same for a run that is half done: whatever is in the way may pass.
+pub async fn insist(
+    config: &Config,
+    needs: &[String],
+    lost: &[String],
+) -> Result<PlaceResponse, Trouble> {
+    let give_up = Instant::now() + INSIST;
+    loop {
+        match find(config, needs, lost).await {
+            Err(_) if Instant::now() + PAUSE < give_up => tokio::time::sleep(PAUSE).await,
             other => return other,
         }
     }

@@ -14,6 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
 use tonic::{Code, Status, Streaming};
 
+use super::TOLD_TO_END;
 use super::answers::answer;
 use super::caller::{Caller, Interruption};
 use super::gather::{Content, Gathered};
@@ -32,8 +33,6 @@ const STDIN_MAX: u64 = 256 << 10;
 const PART: usize = 1 << 20;
 /// Who was told to end is given so long; ffmpeg ends what it writes first.
 const END_MAX: Duration = Duration::from_secs(20);
-/// What ffmpeg ends with when it is told to.
-const TOLD_TO_END: u8 = 255;
 
 /// How a run on a worker ended.
 #[derive(Debug)]
@@ -46,6 +45,10 @@ pub enum Outcome {
     Lost {
         /// Whether anything of the run can be seen.
         delivered: bool,
+        /// Files that are complete.
+        complete: Vec<String>,
+        /// Whether it was told to end.
+        quitting: bool,
         /// What is known of it.
         why: String,
     },
@@ -58,7 +61,7 @@ pub async fn run(
     place: v1::PlaceResponse,
     caller: &mut Caller,
 ) -> Outcome {
-    let lost = |why: String| Outcome::Lost { delivered: false, why };
+    let lost = Outcome::lost;
     let endpoint = match Endpoint::from_shared(format!("http://{}", place.address)) {
         Ok(endpoint) => endpoint
             .connect_timeout(CONNECT)
@@ -81,7 +84,7 @@ pub async fn run(
     let mut client = CommandsClient::new(channel);
     let incoming = match client.run(ReceiverStream::new(requests)).await {
         Ok(response) => response.into_inner(),
-        Err(status) => return refused_or_lost(&status, false),
+        Err(status) => return Outcome::of(&status),
     };
     if let Err(why) = put_smalls(gathered, &outgoing).await {
         return why;
@@ -93,19 +96,26 @@ pub async fn run(
         stdout_open: true,
         said_anything: false,
         stdin_waiting: 0,
+        quitting: false,
     };
     session.run(incoming, caller).await
 }
 
-/// What the worker says no to for good, from what somebody else may do.
-fn refused_or_lost(status: &Status, delivered: bool) -> Outcome {
-    let why = status.message().to_owned();
-    match status.code() {
-        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
-            Outcome::Refused(why)
+impl Outcome {
+    /// Lost before anything came of it.
+    fn lost(why: String) -> Outcome {
+        Outcome::Lost { delivered: false, complete: Vec::new(), quitting: false, why }
+    }
+
+    /// What the worker says no to for good, from what somebody else may do.
+    fn of(status: &Status) -> Outcome {
+        let why = status.message().to_owned();
+        match status.code() {
+            Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
+                Outcome::Refused(why)
+            }
+            _ => Outcome::lost(why),
         }
-        Code::ResourceExhausted if delivered => Outcome::Refused(why),
-        _ => Outcome::Lost { delivered, why },
     }
 }
 
@@ -153,7 +163,7 @@ async fn put_smalls(
     let put = |path: &str, pieces| RunRequest {
         says: Some(Says::Put(v1::Put { path: path.to_owned(), pieces })),
     };
-    let gone = |_| Outcome::Lost { delivered: false, why: "it ended the stream".to_owned() };
+    let gone = |_| Outcome::lost("it ended the stream".to_owned());
     for small in &gathered.smalls {
         match &small.content {
             Content::List(list) => {
@@ -186,6 +196,7 @@ struct Session<'a> {
     stdout_open: bool,
     said_anything: bool,
     stdin_waiting: u64,
+    quitting: bool,
 }
 
 impl Session<'_> {
@@ -195,13 +206,15 @@ impl Session<'_> {
         caller: &mut Caller,
     ) -> Outcome {
         let (stdin_wanted, outgoing) = (self.gathered.files.stdin, self.outgoing.clone());
-        let mut stdin = if stdin_wanted { caller.stdin.read() } else { None };
-        if stdin.is_none() {
+        if stdin_wanted {
+            caller.stdin.begin();
+        }
+        if !caller.stdin.is_open() {
             say(&outgoing, Says::Close(v1::Close { stream: v1::Stream::Stdin.into() })).await;
         }
-        let mut end_by = None;
+        let (mut end_by, mut told) = (None, false);
         // Signals are passed on whatever else waits.
-        let Caller { stdout, stderr, interruptions, .. } = caller;
+        let Caller { stdin, stdout, stderr, interruptions, .. } = caller;
         let outcome = loop {
             let due = async {
                 match end_by {
@@ -210,62 +223,80 @@ impl Session<'_> {
                 }
             };
             tokio::select! {
-                message = incoming.message() => {
-                    let heard = match message {
-                        Ok(Some(message)) => message.says,
-                        Ok(None) => break self.lost("it ended the stream"),
-                        Err(status) => break refused_or_lost(&status, self.delivered()),
-                    };
-                    let Some(heard) = heard else { continue };
-                    let handled = self.hear(heard, stdout, stderr);
-                    tokio::pin!(handled);
-                    // Whoever reads our output may take for ever: signals are heard meanwhile.
-                    let ended = loop {
-                        tokio::select! {
-                            ended = &mut handled => break ended,
+                            message = incoming.message() => {
+                                let heard = match message {
+                                    Ok(Some(message)) => message.says,
+                                    Ok(None) => break self.lost("it ended the stream"),
+                                    Err(status) => break self.ended_with(&status),
+                                };
+                                let Some(heard) = heard else { continue };
+                                let handled = self.hear(heard, stdout, stderr);
+                                tokio::pin!(handled);
+                                // Whoever reads our output may take for ever: signals are heard meanwhile.
+                                let ended = loop {
+                                    tokio::select! {
+                                        ended = &mut handled => break ended,
+                                        Some(what) = interruptions.recv() => {
+                                            interrupt(&outgoing, what).await;
+            told = true;
+                                            end_by.get_or_insert(tokio::time::Instant::now() + END_MAX);
+                                        }
+                                    }
+                                };
+                                if let Some(outcome) = ended {
+                                    break outcome;
+                                }
+                            }
+                            bytes = stdin.next(), if stdin.is_open() && self.stdin_waiting < STDIN_MAX => {
+                                match bytes {
+                                    Some(bytes) => {
+                                        self.stdin_waiting += bytes.len() as u64;
+                                        self.quitting |= bytes.contains(&b'q');
+                                        // Read once, it cannot be given to another worker.
+                                        self.said_anything = true;
+                                        say(&outgoing, Says::Stdin(bytes)).await;
+                                    }
+                                    None => {
+                                        let stream = v1::Stream::Stdin.into();
+                                        say(&outgoing, Says::Close(v1::Close { stream })).await;
+                                    }
+                                }
+                            }
                             Some(what) = interruptions.recv() => {
                                 interrupt(&outgoing, what).await;
+            told = true;
                                 end_by.get_or_insert(tokio::time::Instant::now() + END_MAX);
                             }
+                            () = due => break Outcome::Ended(TOLD_TO_END),
                         }
-                    };
-                    if let Some(outcome) = ended {
-                        break outcome;
-                    }
-                }
-                bytes = recv(&mut stdin), if stdin.is_some() && self.stdin_waiting < STDIN_MAX => {
-                    match bytes {
-                        Some(bytes) => {
-                            self.stdin_waiting += bytes.len() as u64;
-                            // Read once, it cannot be given to another worker.
-                            self.said_anything = true;
-                            say(&outgoing, Says::Stdin(bytes)).await;
-                        }
-                        None => {
-                            stdin = None;
-                            let stream = v1::Stream::Stdin.into();
-                            say(&outgoing, Says::Close(v1::Close { stream })).await;
-                        }
-                    }
-                }
-                Some(what) = interruptions.recv() => {
-                    interrupt(&outgoing, what).await;
-                    end_by.get_or_insert(tokio::time::Instant::now() + END_MAX);
-                }
-                () = due => break Outcome::Ended(TOLD_TO_END),
-            }
         };
         stdout.flush().await;
         stderr.flush().await;
-        outcome
-    }
-
-    fn delivered(&self) -> bool {
-        self.said_anything || self.outputs.as_ref().is_none_or(|outputs| outputs.delivered)
+        match outcome {
+            Outcome::Lost { delivered, complete, quitting, why } => {
+                Outcome::Lost { delivered, complete, quitting: quitting || told, why }
+            }
+            outcome => outcome,
+        }
     }
 
     fn lost(&self, why: &str) -> Outcome {
-        Outcome::Lost { delivered: self.delivered(), why: why.to_owned() }
+        let outputs = self.outputs.as_ref();
+        let delivered = self.said_anything || outputs.is_none_or(|outputs| outputs.delivered);
+        let complete = outputs.map_or(Vec::new(), |outputs| outputs.complete.clone());
+        Outcome::Lost { delivered, complete, quitting: self.quitting, why: why.to_owned() }
+    }
+
+    /// The stream's last word is no exit code.
+    fn ended_with(&self, status: &Status) -> Outcome {
+        match status.code() {
+            // What the worker itself ended would end elsewhere, too.
+            Code::ResourceExhausted => Outcome::Refused(status.message().to_owned()),
+            _ => match Outcome::of(status) {
+                Outcome::Lost { why, .. } => self.lost(&why),
+                other => other,
+            },
+        }
     }
 
     /// Does what the worker says; says how the run ended, if it did.
@@ -321,13 +352,6 @@ impl Session<'_> {
             }
             Err(error) => Some(Outcome::Refused(error.to_string())),
         }
-    }
-}
-
-async fn recv(stdin: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Option<Vec<u8>> {
-    match stdin {
-        Some(stdin) => stdin.recv().await,
-        None => None,
     }
 }
 

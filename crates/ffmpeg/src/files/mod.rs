@@ -15,6 +15,7 @@ mod name;
 pub mod needs;
 mod options;
 mod outputs;
+pub mod resume;
 
 pub use name::Name;
 
