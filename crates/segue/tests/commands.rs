@@ -198,7 +198,7 @@ const ENDLESS: [&str; 12] = [
     "-y",
 ];
 
-fn endless<'a>(out: &'a str) -> Vec<&'a str> {
+fn endless(out: &str) -> Vec<&str> {
     ENDLESS.iter().copied().chain([out]).collect()
 }
 

@@ -55,7 +55,7 @@ enum Command {
     },
     /// What segue starts for itself to run an ffmpeg in.
     #[command(name = command::SUBCOMMAND, hide = true)]
-    CommandProcess {
+    FfmpegProcess {
         /// What it is to become.
         order: String,
         /// With what words.
@@ -91,7 +91,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => return doctor::run(&arguments),
         Command::Drain(arguments) => finished(workers::drain(&arguments)),
         Command::SpanProcess { parent } => return span_process::child::main(parent),
-        Command::CommandProcess { order, arguments } => {
+        Command::FfmpegProcess { order, arguments } => {
             return command::exec::main(&order, arguments);
         }
         Command::Transcode(arguments) => finished(transcode::run(arguments)),
