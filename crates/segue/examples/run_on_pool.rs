@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use segue_drop_in::Trouble;
-use segue_drop_in::command::{Caller, run};
+use segue_drop_in::command::run;
 use segue_drop_in::config::{Config, PathMap};
 use segue_ffmpeg::{CommandLine, FallbackPolicy, Program};
 
@@ -33,12 +33,10 @@ async fn ask(words: &[String]) -> u8 {
         path_maps: map.into_iter().collect(),
         fallback: FallbackPolicy::Never,
         busy_wait: Duration::from_millis(10),
-        ffmpeg: "ffmpeg".into(),
-        ffprobe: "ffprobe".into(),
+        ..Config::default()
     };
     let line = CommandLine::parse(Program::of(&words[1]), &words[2..]).expect("a line");
-    let caller = Caller::of_process().expect("streams");
-    match run(&line, &config, caller).await {
+    match run(&line, &config).await {
         Ok(ending) => ending.code,
         Err(trouble) => {
             eprintln!("run_on_pool: {trouble}");

@@ -28,23 +28,24 @@ use segue_ffmpeg::files::{Files, Refusal, needs};
 pub use caller::{Caller, Interruption};
 
 use crate::config::Config;
+use crate::ending::Ending;
 use crate::trouble::Trouble;
 use session::Outcome;
 
 /// Workers that are tried before giving up.
 const ATTEMPTS: usize = 3;
-/// What ffmpeg ends with when it is told to.
-const TOLD_TO_END: u8 = 255;
 
-/// How a line ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ending {
-    /// ffmpeg's exit code; 128 and the signal, if it was ended by one.
-    pub code: u8,
+/// Has a worker run a line, with this process's streams. Trouble is only what comes before anything
+/// was written, said, or read from standard input.
+pub async fn run(line: &CommandLine, config: &Config) -> Result<Ending, Trouble> {
+    let caller = Caller::of_process().map_err(|error| {
+        Trouble::Unreachable(format!("this process's streams cannot be used: {error}"))
+    })?;
+    run_for(line, config, caller).await
 }
 
-/// Runs a line on a worker.
-pub async fn run(
+/// The same for another caller.
+pub async fn run_for(
     line: &CommandLine,
     config: &Config,
     mut caller: Caller,
@@ -54,10 +55,16 @@ pub async fn run(
     let (mut rest, mut untouched) = (line.clone(), true);
     let mut lost: Vec<String> = Vec::new();
     loop {
-        let place = match untouched {
-            true => place::find(config, &prepared.needs, &lost).await,
-            // Somebody waits for the rest: a worker may be back soon.
-            false => place::insist(config, &prepared.needs, &lost).await,
+        let looked = async {
+            match untouched {
+                true => place::find(config, &prepared.needs, &lost).await,
+                // Somebody waits for the rest: a worker may be back soon.
+                false => place::insist(config, &prepared.needs, &lost).await,
+            }
+        };
+        let place = tokio::select! {
+            place = looked => place,
+            Some(_) = caller.interruptions.recv() => return Ok(Ending::SIGNALLED),
         };
         let place = match place {
             Ok(place) => place,
@@ -72,7 +79,7 @@ pub async fn run(
             Outcome::Ended(code) => return Ok(Ending { code }),
             Outcome::Refused(why) => return Ok(fail(&caller, &why).await),
             // It was to end, and did.
-            Outcome::Lost { quitting: true, .. } => return Ok(Ending { code: TOLD_TO_END }),
+            Outcome::Lost { quitting: true, .. } => return Ok(Ending::SIGNALLED),
             Outcome::Lost { delivered, complete, why, .. } => {
                 lost.push(worker.clone());
                 let words = format!("worker {worker} was lost ({why})");
@@ -104,7 +111,7 @@ pub async fn run(
 /// As ffmpeg would: with words, and its exit code.
 async fn fail(caller: &Caller, words: &str) -> Ending {
     caller.complain(words).await;
-    Ending { code: 1 }
+    Ending::FAILED
 }
 
 /// A line that is ready to be run elsewhere.

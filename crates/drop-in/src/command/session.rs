@@ -14,11 +14,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
 use tonic::{Code, Status, Streaming};
 
-use super::TOLD_TO_END;
 use super::answers::answer;
 use super::caller::{Caller, Interruption};
 use super::gather::{Content, Gathered};
 use super::outputs::Outputs;
+use crate::ending::Ending;
 
 const CONNECT: Duration = Duration::from_secs(3);
 /// A worker whose host is gone without a word is noticed after this, twice: asked, and not answered.
@@ -267,7 +267,7 @@ impl Session<'_> {
             told = true;
                                 end_by.get_or_insert(tokio::time::Instant::now() + END_MAX);
                             }
-                            () = due => break Outcome::Ended(TOLD_TO_END),
+                            () = due => break Outcome::Ended(Ending::SIGNALLED.code),
                         }
         };
         stdout.flush().await;
