@@ -713,3 +713,18 @@ fn ffprobe_runs_there_too() {
     let here = Command::new("ffprobe").args(words).output().unwrap();
     assert!(there.status.success() && there.stdout == here.stdout, "{}", text(&there.stderr));
 }
+
+#[test]
+fn the_drop_in_has_a_worker_run_what_is_no_job() {
+    let house = House::new(1);
+    let film = film().display().to_string();
+    let mut drop_in = Command::new(support::drop_in::drop_in());
+    drop_in
+        .args(["-ss", "1", "-i", &film, "-v", "quiet", "-vframes", "1", "-f", "image2", "p.jpg"]);
+    drop_in.current_dir(house.here.path()).stdin(Stdio::null());
+    drop_in.env("SEGUE_SCHEDULER", house.pool.url()).env("SEGUE_FALLBACK", "never");
+    let ended = drop_in.output().unwrap();
+    assert!(ended.status.success() && ended.stdout.is_empty(), "{}", text(&ended.stderr));
+    assert!(house.path("p.jpg").exists());
+    house.pool.worker(0).until("a command ended");
+}
