@@ -7,12 +7,13 @@
 //! runs in an ffmpeg as a whole; nothing is approximated, and each option's part in the answer is
 //! said ([`Finding`]).
 //!
-//! Everything here is pure: no file is opened, no process started, no clock read. Running what was
-//! decided is not built yet.
+//! Everything here is pure: no file is opened, no process started, no clock read. The
+//! drop-in's program runs what was decided.
 //!
 //! Where to start: [`CommandLine::parse`] for the grammar (arity comes from a generated list of
 //! ffmpeg's own options, [`options`]), [`filter::parse`] for filter graphs, [`decide`] for the five
-//! answers, [`understand`] for the way from words to a [`Job`].
+//! answers, [`understand`] for the way from words to a [`Job`], [`files`] for what a line reads and
+//! writes.
 #![forbid(unsafe_code)]
 
 mod answer;
