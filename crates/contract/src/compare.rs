@@ -104,12 +104,15 @@ fn apart(plain: &Value, other: &Value) -> Option<String> {
             (one - two).abs() <= of_one.max(*of_two) + 1e-9
         }
         (Value::AtMost(one), Value::AtMost(two)) => two <= one,
+        (Value::Offered(one), Value::Offered(two)) => one.is_subset(two),
         (one, two) => one == two,
     };
     if same {
         return None;
     }
-    if let (Value::Set(one), Value::Set(two)) = (plain, other) {
+    if let (Value::Set(one), Value::Set(two)) | (Value::Offered(one), Value::Offered(two)) =
+        (plain, other)
+    {
         let listed =
             |set: Vec<&String>| set.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ");
         let missing = listed(one.difference(two).collect());
@@ -127,6 +130,6 @@ fn said(value: &Value) -> String {
         Value::Near { value, tolerance } => format!("{value:.4} (to {tolerance})"),
         Value::Text(text) => format!("{text:?}"),
         Value::List(list) => format!("[{}]", list.join(", ")),
-        Value::Set(set) => format!("{set:?}"),
+        Value::Set(set) | Value::Offered(set) => format!("{set:?}"),
     }
 }

@@ -4,7 +4,8 @@ use crate::judge::Track;
 use crate::record::{ScenarioRecord, Value};
 use crate::rule::Rule;
 use crate::tolerance::{
-    SOUND_PACKETS, SOUND_SECONDS, START_SHIFT_SECONDS, STEP_SECONDS, TIMESTAMP_SECONDS,
+    PICTURE_SECONDS, SOUND_PACKETS, SOUND_SECONDS, START_SHIFT_SECONDS, STEP_SECONDS,
+    TIMESTAMP_SECONDS,
 };
 
 /// From where a file's times are looked at.
@@ -66,8 +67,9 @@ fn note_track(record: &mut ScenarioRecord, subject: &str, track: &Track, view: V
     let picture = track.kind == "video";
     let exact = if picture { TIMESTAMP_SECONDS } else { SOUND_SECONDS };
     let shift = if view.shifted { START_SHIFT_SECONDS } else { 0.0 };
-    record.fact(Rule::FirstTimestamp, subject, Value::near(first.shown, exact + shift));
-    record.fact(Rule::LastTimestamp, subject, Value::near(last.shown, exact + shift));
+    let shown = if picture { PICTURE_SECONDS } else { SOUND_SECONDS } + shift;
+    record.fact(Rule::FirstTimestamp, subject, Value::near(first.shown, shown));
+    record.fact(Rule::LastTimestamp, subject, Value::near(last.shown, shown));
     if let Some(run) = view.run {
         // What shifts a run shifts pictures and sound alike, but not by the same.
         let tolerance = if picture { exact } else { exact + shift };

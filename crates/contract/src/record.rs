@@ -67,6 +67,8 @@ pub enum Value {
     List(Vec<String>),
     /// In any order.
     Set(BTreeSet<String>),
+    /// Names that have to be there, whatever else is.
+    Offered(BTreeSet<String>),
 }
 
 /// A rule that was broken, whatever another ffmpeg does.

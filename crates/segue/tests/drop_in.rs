@@ -161,7 +161,7 @@ fn q_and_signals_end_it_in_good_order_and_drop_the_claim() {
         let playlist = fs::read_to_string(out.path().join("X.m3u8")).unwrap();
         assert!(playlist.ends_with("#EXT-X-ENDLIST\n"));
         let idle = || {
-            let (_, listed, _) = run(&mut pool.ask("jobs").arg("--json"));
+            let (_, listed, _) = run(pool.ask("jobs").arg("--json"));
             (!listed.contains("running")).then_some(())
         };
         until("nobody works on it", idle);
@@ -177,7 +177,7 @@ fn a_killed_wrapper_gives_its_capacity_back() {
     until("the first segment", || segment(&line, 0).exists().then_some(()));
     stand.signal(Signal::KILL);
     let idle = || {
-        let (_, listed, _) = run(&mut pool.ask("jobs").arg("--json"));
+        let (_, listed, _) = run(pool.ask("jobs").arg("--json"));
         (!listed.contains("running")).then_some(())
     };
     until("nobody works on it", idle);
@@ -195,7 +195,7 @@ fn pauses_hold_it_and_it_goes_on() {
         until("the first segment", || segment(&line, 0).exists().then_some(()));
         stand.press(pause);
         let idle = || {
-            let (_, listed, _) = run(&mut pool.ask("jobs").arg("--json"));
+            let (_, listed, _) = run(pool.ask("jobs").arg("--json"));
             (!listed.contains("running")).then_some(())
         };
         until("nobody works on it", idle);

@@ -130,7 +130,10 @@ pub fn trickplay(stage: &mut Stage<'_>) -> Result<(), ContractError> {
     }
     let ran = stage.until_end(SUBJECT, &mut process)?;
     stage.record.fact(Rule::ExitCode, SUBJECT, ending(ran.status));
-    let created = watch.drain()?.into_iter().filter(|seen| seen.change == Change::Created);
+    let created = watch.drain()?.into_iter().filter(|seen| {
+        // `TrickplayManager` lists pictures by their extension.
+        seen.change == Change::Created && seen.name.ends_with(".jpg")
+    });
     stage.record.fact(Rule::Order, "pictures", created.map(|seen| seen.name).collect::<Vec<_>>());
     for name in names(&place) {
         note_picture(stage, &name, &place.join(&name))?;

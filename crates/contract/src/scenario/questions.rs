@@ -13,6 +13,7 @@ use crate::jellyfin::lines::text;
 use crate::jellyfin::words::split;
 use crate::play::process::{Order, Process, ending};
 use crate::play::stage::{Ran, Stage};
+use crate::record::Value;
 use crate::rule::Rule;
 
 /// The questions of `SetFFmpegPath`, in Jellyfin's order.
@@ -33,7 +34,10 @@ pub fn questions(stage: &mut Stage<'_>) -> Result<(), ContractError> {
     ];
     for (line, read) in answers {
         let said = asked(stage, line)?;
-        stage.record.fact(Rule::Answer, line, read(&said));
+        let names = read(&said);
+        // A setting that names an encoder is taken back if the list lacks it; more of them harm nobody.
+        let value = if line == "-encoders" { Value::Offered(names) } else { Value::Set(names) };
+        stage.record.fact(Rule::Answer, line, value);
     }
     for (what, text) in HELP {
         let line = format!("-h {what}");

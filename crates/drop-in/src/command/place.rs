@@ -5,6 +5,7 @@ use std::time::Duration;
 use segue_api::v1::commands_client::CommandsClient;
 use segue_api::v1::{PlaceRequest, PlaceResponse};
 use segue_api::{Client, ClientError};
+use segue_ffmpeg::FallbackPolicy;
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -68,8 +69,25 @@ async fn ask(config: &Config, needs: &[String], lost: &[String]) -> Result<Place
             Err(status) if status.code() == Code::ResourceExhausted => {
                 return Err(Trouble::Busy(status.message().to_owned()));
             }
+            // Nothing else would do it: whoever has the least says in ffmpeg's own words what is
+            // wrong.
+            Err(status)
+                if status.code() == Code::FailedPrecondition
+                    && config.fallback == FallbackPolicy::Never
+                    && needs.iter().any(|need| is_ffmpegs(need)) =>
+            {
+                let rest: Vec<String> =
+                    needs.iter().filter(|need| !is_ffmpegs(need)).cloned().collect();
+                return Box::pin(ask(config, &rest, lost)).await;
+            }
             Err(status) => why = ClientError::from(status).to_string(),
         }
     }
     Err(Trouble::Unreachable(why))
+}
+
+/// Whether it is a part of ffmpeg that is needed, rather than of a machine.
+fn is_ffmpegs(need: &str) -> bool {
+    let parts = ["encoder:", "decoder:", "filter:", "muxer:", "demuxer:"];
+    parts.iter().any(|part| need.starts_with(part))
 }

@@ -162,12 +162,10 @@ impl Layout {
         self.timeline.start_of(index.min(self.segments()))
     }
 
-    /// Frames in the segments from `first` up to before `end`; 0 without a picture.
-    pub fn frames(&self, first: u32, end: u32) -> u64 {
-        if !self.has_picture {
-            return 0;
-        }
-        u64::try_from(self.mark(end) - self.mark(first)).unwrap_or(0)
+    /// Frames in the segments from `first` up to before `end`; `None` without a picture.
+    pub fn frames(&self, first: u32, end: u32) -> Option<u64> {
+        let frames = u64::try_from(self.mark(end) - self.mark(first)).unwrap_or(0);
+        self.has_picture.then_some(frames)
     }
 
     /// How long the segments from `first` up to before `end` last.

@@ -7,8 +7,8 @@ use segue_model::Time;
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stats {
-    /// Frames so far.
-    pub frames: u64,
+    /// Frames so far; `None` without a picture.
+    pub frames: Option<u64>,
     /// How much of the film that is.
     pub media: Time,
     /// How long it took.
@@ -23,18 +23,19 @@ impl Stats {
     pub fn line(&self) -> String {
         let Stats { frames, media, elapsed, last } = *self;
         let seconds = elapsed.as_secs_f64();
-        let fps = if seconds > 0.5 { frames as f64 / seconds } else { 0.0 };
-        let digits = usize::from(fps < 9.95);
         let size = if last { "Lsize" } else { "size" };
-        let quality = if last { "-1.0" } else { "0.0" };
+        let pictures = frames.map(|frames| {
+            let fps = if seconds > 0.5 { frames as f64 / seconds } else { 0.0 };
+            let digits = usize::from(fps < 9.95);
+            let quality = if last { "-1.0" } else { "0.0" };
+            format!("frame={frames:5} fps={fps:3.digits$} q={quality} ")
+        });
+        let pictures = pictures.unwrap_or_default();
         let speed = if seconds > 0.0 { media.as_secs_f64() / seconds } else { 0.0 };
         let end = if last { '\n' } else { '\r' };
         let time = clock(media);
         let speed = three_digits(speed);
-        format!(
-            "frame={frames:5} fps={fps:3.digits$} q={quality} {size}=N/A time={time} bitrate=N/A \
-             speed={speed:>4}x    {end}"
-        )
+        format!("{pictures}{size}=N/A time={time} bitrate=N/A speed={speed:>4}x    {end}")
     }
 }
 
@@ -73,7 +74,7 @@ mod tests {
     fn lines_are_as_ffmpeg_writes_them() {
         let stats = |frames, ms: i64, elapsed, last| {
             let (media, elapsed) = (Time::from_millis(ms), Duration::from_millis(elapsed));
-            Stats { frames, media, elapsed, last }.line()
+            Stats { frames: Some(frames), media, elapsed, last }.line()
         };
         assert_eq!(
             stats(125, 5_170, 517, false),
@@ -87,6 +88,13 @@ mod tests {
             stats(480, 3_723_450, 2_687_000, true),
             "frame=  480 fps=0.2 q=-1.0 Lsize=N/A time=01:02:03.45 bitrate=N/A speed=1.39x    \n"
         );
+    }
+
+    #[test]
+    fn sound_alone_has_no_frames() {
+        let (media, elapsed) = (Time::from_secs(3), Duration::from_secs(1));
+        let stats = Stats { frames: None, media, elapsed, last: false };
+        assert_eq!(stats.line(), "size=N/A time=00:00:03.00 bitrate=N/A speed=   3x    \r");
     }
 
     #[test]
