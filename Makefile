@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # rustup's own place, for shells that were opened before it was installed.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help demo test simulate chaos clients players bench lint
+.PHONY: help demo test test-dropin simulate chaos clients players bench lint
 
 help:
 	@echo 'make demo     three workers make a film into HLS, one is killed half way; prove the result'
@@ -14,6 +14,8 @@ help:
 	@echo '                FILE=film.mkv   with a film of yours'
 	@echo '                PROFILE=dev     a quick build and a sample of 20 seconds'
 	@echo 'make test     run the tests (10 minutes with building, on 2 cores)'
+	@echo 'make test-dropin  a program that behaves as Jellyfin does, against plain ffmpeg and the'
+	@echo '              drop-in, also under faults (15 minutes)'
 	@echo 'make simulate live a cluster in simulated time, with faults (SEEDS=20000: 10 minutes)'
 	@echo 'make chaos    kill, stop and restart real processes at random (SEEDS=30: 10 minutes)'
 	@echo 'make clients  run what docs/api.md shows, against a pool (2 minutes)'
@@ -31,6 +33,10 @@ demo:
 test:
 	@scripts/setup.sh build test
 	cargo test --workspace --locked
+
+test-dropin:
+	@scripts/setup.sh build test
+	cargo test --locked -p segue --test drop_in_contract -- --ignored --nocapture --test-threads=1
 
 # Says every ten seconds how far it is; SEED=17 shows one life with all that happens in it.
 simulate: export SEGUE_SEEDS := $(or $(SEEDS),20000)

@@ -11,20 +11,23 @@ use tempfile::TempDir;
 
 use super::pool::{Log, until};
 
-/// The program. It is of another package, which a test of this one alone does not build.
+/// The program.
 pub fn drop_in() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_BIN_EXE_segue")).parent().expect("it is in a folder");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--locked", "--package", "segue-drop-in"]);
-        cargo.arg("--target-dir").arg(folder.parent().expect("of a target directory"));
-        if folder.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().expect("cargo runs").success());
-        folder.join("segue-ffmpeg")
-    })
+    BUILT.get_or_init(|| beside("segue-ffmpeg", "segue-drop-in"))
+}
+
+/// A program of another package, which a test of this one alone does not build.
+pub fn beside(program: &str, package: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_BIN_EXE_segue")).parent().expect("it is in a folder");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--package", package]);
+    cargo.arg("--target-dir").arg(folder.parent().expect("of a target directory"));
+    if folder.ends_with("release") {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().expect("cargo runs").success());
+    folder.join(program)
 }
 
 /// Ten seconds of 24 pictures a second, with sound that begins with them.
