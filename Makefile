@@ -20,7 +20,7 @@ help:
 	@echo 'make chaos    kill, stop and restart real processes at random (SEEDS=30: 10 minutes)'
 	@echo 'make clients  run what docs/api.md shows, against a pool (2 minutes)'
 	@echo 'make players  play results in hls.js (Chromium), GStreamer and mpv (10 minutes)'
-	@echo 'make bench    measure against the ffmpeg command (see benches/README.md; an hour)'
+	@echo 'make bench    measure against the ffmpeg command (see benches/README.md; 4 hours)'
 	@echo 'make lint     format, warnings, documentation, who may depend on whom (3 minutes)'
 	@echo 'scripts/setup.sh installs what all of these need; .ci/run does what CI does (35 minutes)'
 

@@ -71,7 +71,12 @@ pub fn segue(source: &Path, wish: &Wish, jobs: u32, to: &Path) -> anyhow::Result
 
 /// The `segue` that was built with this program.
 pub fn segue_program() -> anyhow::Result<PathBuf> {
-    let program = std::env::current_exe()?.with_file_name("segue");
+    built("segue")
+}
+
+/// A program that was built with this one.
+pub fn built(name: &str) -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name(name);
     anyhow::ensure!(
         program.exists(),
         "{} is not there: run benches/run.sh, which builds it",

@@ -17,6 +17,16 @@ pub fn heading() -> String {
     )
 }
 
+/// All cores, shared out evenly; where there are fewer than parts, parts share them.
+pub fn shared_out(parts: u32) -> Vec<Vec<u32>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+    let part = |number: u32| -> Vec<u32> {
+        let own = (0..cores).filter(|core| core * parts / cores == number).collect::<Vec<_>>();
+        if own.is_empty() { vec![number % cores] } else { own }
+    };
+    (0..parts).map(part).collect()
+}
+
 /// The load average of the last minute.
 pub fn load() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/loadavg").ok()?;

@@ -13,6 +13,7 @@
 
 mod baseline;
 mod clip;
+mod drop_in;
 mod engine;
 mod exact;
 mod film;
@@ -62,6 +63,16 @@ enum Bench {
     Submits(Effort),
     /// Memory and restart of a scheduler with 100,000 batches
     ManyJobs(Effort),
+    /// Questions that the drop-in answers itself, against ffmpeg
+    Questions(Effort),
+    /// What the drop-in adds to copies, to ffprobe and to a command on a worker
+    Overhead(Effort),
+    /// When Jellyfin can serve each segment, through the drop-in and with ffmpeg
+    Serve(Effort),
+    /// Time, processor time and memory of ten minutes of HLS through the drop-in
+    TenMinutes(Effort),
+    /// From SIGKILL of a worker until the drop-in has the next segment's file
+    DropInKill(Effort),
     /// All of them but `restarts`
     All(Effort),
     /// Makes segments in a process of its own, to be measured from outside
@@ -113,6 +124,11 @@ fn run(bench: Bench) -> anyhow::Result<()> {
         Bench::TwoWorkers(effort) => pool::share::run(effort),
         Bench::Submits(effort) => pool::submits::run(effort),
         Bench::ManyJobs(effort) => pool::many_jobs::run(effort),
+        Bench::Questions(effort) => drop_in::questions::run(effort),
+        Bench::Overhead(effort) => drop_in::overhead::run(effort),
+        Bench::Serve(effort) => drop_in::serve::run(effort),
+        Bench::TenMinutes(effort) => drop_in::ten_minutes::run(effort),
+        Bench::DropInKill(effort) => drop_in::kill::run(effort),
         Bench::All(effort) => {
             quality::run(effort)?;
             engine::run(effort)?;
@@ -122,7 +138,12 @@ fn run(bench: Bench) -> anyhow::Result<()> {
             pool::kills::run(effort)?;
             pool::share::run(effort)?;
             pool::submits::run(effort)?;
-            pool::many_jobs::run(effort)
+            pool::many_jobs::run(effort)?;
+            drop_in::questions::run(effort)?;
+            drop_in::overhead::run(effort)?;
+            drop_in::serve::run(effort)?;
+            drop_in::ten_minutes::run(effort)?;
+            drop_in::kill::run(effort)
         }
         Bench::Make(_) => Ok(()),
     }

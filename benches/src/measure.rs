@@ -58,7 +58,7 @@ pub fn has_ended(child: &Child) -> anyhow::Result<bool> {
 
 /// proc_pid_stat(5): fields 14 to 17 are user and system time of the process and of the children it
 /// waited for, in ticks of which every Linux shows 100 a second.
-fn processor_time(pid: u32) -> anyhow::Result<Duration> {
+pub fn processor_time(pid: u32) -> anyhow::Result<Duration> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is a name in parentheses that may hold anything.
     let (_, fields) = text.rsplit_once(')').context("/proc/PID/stat has another form")?;

@@ -1,5 +1,6 @@
 //! Other programs, run to their end.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
@@ -16,6 +17,13 @@ pub fn ffprobe() -> Command {
     let mut command = Command::new("ffprobe");
     command.args(["-hide_banner", "-v", "error"]);
     command
+}
+
+/// Where the first program of this name on the PATH is.
+pub fn on_path(name: &str) -> anyhow::Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = std::env::split_paths(&path).map(|folder| folder.join(name));
+    found.find(|program| program.is_file()).with_context(|| format!("{name} is not on the PATH"))
 }
 
 /// Runs it and gives back its standard output.

@@ -93,21 +93,35 @@ pub struct House {
     pub scheduler: Option<Daemon>,
     /// The same for each.
     pub workers: Vec<Option<Daemon>>,
+    /// What each worker may use.
+    cores: Vec<Vec<u32>>,
+    /// What each worker is told besides.
+    options: &'static [&'static str],
 }
 
 impl House {
-    /// A scheduler, and a worker pinned to each of `cores`.
-    pub fn start(cores: &[u32]) -> anyhow::Result<House> {
+    /// A scheduler, and a worker for each of `cores`, pinned to them.
+    pub fn start(cores: &[Vec<u32>]) -> anyhow::Result<House> {
+        House::with_options(cores, &[])
+    }
+
+    /// The same, with workers that are told `options` besides.
+    pub fn with_options(
+        cores: &[Vec<u32>],
+        options: &'static [&'static str],
+    ) -> anyhow::Result<House> {
         // One that nobody has now; a scheduler that is started again needs the same.
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = free.local_addr()?.port();
         drop(free);
         let scratch = workplace::scratch()?;
-        let mut house = House { scratch, port, scheduler: None, workers: Vec::new() };
+        let cores = cores.to_vec();
+        let mut house =
+            House { scratch, port, scheduler: None, workers: Vec::new(), cores, options };
         house.start_scheduler()?.until("listening on")?;
-        for core in cores {
+        for number in 0..house.cores.len() {
             house.workers.push(None);
-            house.start_worker(house.workers.len() - 1, *core)?;
+            house.start_worker(number)?;
         }
         Ok(house)
     }
@@ -121,17 +135,20 @@ impl House {
     }
 
     /// Worker `number`, which the scheduler knows when this returns.
-    pub fn start_worker(&mut self, number: usize, core: u32) -> anyhow::Result<()> {
-        let segue = self.command("worker")?;
-        let mut command = Command::new("taskset");
-        command.args(["-c", &core.to_string()]).arg(segue.get_program()).args(segue.get_args());
+    pub fn start_worker(&mut self, number: usize) -> anyhow::Result<()> {
+        let mut command = pinned(&self.command("worker")?, self.cores(number));
         command.env("NO_COLOR", "1");
         command.arg("--scheduler").arg(self.url()).arg(format!("--name={}", name(number)));
-        command.arg("--cores=1");
+        command.arg(format!("--cores={}", self.cores(number).len())).args(self.options);
         let mut worker = Daemon::start(&mut command, self.path(&format!("worker-{number}.log")))?;
         worker.until("the scheduler answers")?;
         self.workers[number] = Some(worker);
         Ok(())
+    }
+
+    /// What worker `number` may use.
+    pub fn cores(&self, number: usize) -> &[u32] {
+        &self.cores[number]
     }
 
     fn command(&self, role: &str) -> anyhow::Result<Command> {
@@ -176,6 +193,14 @@ impl House {
     }
 }
 
+/// The command on these cores and no others.
+pub fn pinned(command: &Command, cores: &[u32]) -> Command {
+    let cores: Vec<String> = cores.iter().map(u32::to_string).collect();
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", &cores.join(",")]).arg(command.get_program()).args(command.get_args());
+    pinned
+}
+
 /// What worker `number` is called.
 pub fn name(number: usize) -> String {
     format!("w{number}")
@@ -199,6 +224,11 @@ pub async fn progress(client: &Client, job: &str) -> anyhow::Result<v1::Progress
 pub async fn cancel(client: &Client, job: &str) -> anyhow::Result<()> {
     let request = v1::CancelRequest { job: job.to_owned(), claim: String::new() };
     client.jobs().cancel(request).await?;
+    until_idle(client).await.with_context(|| format!("job {job} is not let go of"))
+}
+
+/// Waits until no worker has a span.
+pub async fn until_idle(client: &Client) -> anyhow::Result<()> {
     let began = Instant::now();
     loop {
         let listed = client.admin().list_workers(v1::ListWorkersRequest {}).await?.into_inner();
@@ -206,7 +236,7 @@ pub async fn cancel(client: &Client, job: &str) -> anyhow::Result<()> {
         if devices.map(|device| device.spans).sum::<u32>() == 0 {
             return Ok(());
         }
-        ensure!(began.elapsed() < LONG, "job {job} is not let go of");
+        ensure!(began.elapsed() < LONG, "workers do not come to rest");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -8,7 +8,6 @@
 //! core as busy as it was: with another ffmpeg where the other worker went on.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -17,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::film::{self, Film, Submitted};
-use super::house::{Daemon, House, LONG, cancel, drain, name, progress, until};
+use super::house::{Daemon, House, LONG, cancel, drain, name, pinned, progress, until};
 use super::kill::{busiest_child, kill};
 use super::{Draws, ms, quantile, runtime};
 use crate::baseline::{FFMPEG_PLAYLIST, ffmpeg_hls};
@@ -66,7 +65,7 @@ pub fn run(effort: Effort) -> anyhow::Result<()> {
     let rounds = effort.rounds(20, 1);
     let film = Film::new(120)?;
     let runtime = runtime()?;
-    let mut house = House::start(&[0, 1])?;
+    let mut house = House::start(&[vec![0], vec![1]])?;
     let mut draws = Draws(7);
     let mut found: [Vec<Found>; 4] = Default::default();
     let guess = Duration::from_secs(8);
@@ -176,7 +175,7 @@ async fn round_of(
     let maker = if house.workers[victim].is_some() { victim } else { 1 - victim };
     let maker = maker_of(house, &submitted.job, due).unwrap_or(maker);
     if house.workers[victim].is_none() {
-        house.start_worker(victim, victim as u32)?;
+        house.start_worker(victim)?;
     }
     let other = (!case.viewer && !alone).then_some(1 - maker as u32);
     let raw = raw(film, number, due, maker as u32, other)?;
@@ -255,7 +254,7 @@ fn raw(
         Some(other) => {
             let far = (index + film.segments / 2) % film.segments * film::SEGMENT;
             let command = ffmpeg_hls(&film.source, &wish, Some(far), aside.path());
-            let busy = Running(pinned(&command, other).spawn()?);
+            let busy = Running(pinned(&command, &[other]).spawn()?);
             until("the other ffmpeg", || {
                 Ok(aside.path().join(FFMPEG_PLAYLIST).exists().then_some(()))
             })?;
@@ -264,14 +263,8 @@ fn raw(
         None => None,
     };
     let command = ffmpeg_hls(&film.source, &wish, (from > 0).then_some(from), scratch.path());
-    let wait = until_there(pinned(&command, core), &scratch.path().join(FFMPEG_PLAYLIST))?;
+    let wait = until_there(pinned(&command, &[core]), &scratch.path().join(FFMPEG_PLAYLIST))?;
     Ok(wait.wall())
-}
-
-fn pinned(command: &Command, core: u32) -> Command {
-    let mut pinned = Command::new("taskset");
-    pinned.args(["-c", &core.to_string()]).arg(command.get_program()).args(command.get_args());
-    pinned
 }
 
 /// Somebody who watches, always with the same buffer; gone when dropped.

@@ -5,8 +5,8 @@
 //! Start at [`house::House`] for how a pool is run.
 
 mod film;
-mod house;
-mod kill;
+pub mod house;
+pub mod kill;
 pub mod kills;
 pub mod many_jobs;
 pub mod share;
@@ -18,34 +18,36 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// What runs the clients.
-fn runtime() -> anyhow::Result<Runtime> {
+pub fn runtime() -> anyhow::Result<Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
 /// The value that `share` of all do not exceed.
-fn quantile(values: &[f64], share: f64) -> f64 {
+pub fn quantile(values: &[f64], share: f64) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     let at = (values.len() as f64 * share).ceil() as usize;
     values.get(at.clamp(1, values.len().max(1)) - 1).copied().unwrap_or(f64::NAN)
 }
 
-fn ms(time: Duration) -> f64 {
+/// Milliseconds.
+pub fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
 /// Numbers that look drawn, the same in each run.
-struct Draws(u64);
+pub struct Draws(pub u64);
 
 impl Draws {
     /// From 0 up to 1.
-    fn share(&mut self) -> f64 {
+    pub fn share(&mut self) -> f64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    fn below(&mut self, bound: u32) -> u32 {
+    /// From 0 up to `bound`, which is never drawn.
+    pub fn below(&mut self, bound: u32) -> u32 {
         (self.share() * f64::from(bound)) as u32
     }
 }

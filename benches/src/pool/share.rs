@@ -38,7 +38,7 @@ pub fn run(effort: Effort) -> anyhow::Result<()> {
     let seconds = if effort.quick { 40 } else { 120 };
     let film = Film::new(seconds)?;
     let runtime = runtime()?;
-    let house = House::start(&[0, 1])?;
+    let house = House::start(&[vec![0], vec![1]])?;
     let client = runtime.block_on(house.client())?;
     let guess = Duration::from_secs(u64::from(seconds) / 6);
     let mut progress = Progress::new("two-workers", rounds as usize * ARMS.len(), guess);
