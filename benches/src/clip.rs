@@ -1,7 +1,7 @@
 //! Synthetic sources: a zoom into the Mandelbrot set under noise, which is hard enough to keep an
 //! encoder busy, with a sound that changes all the time. Made once, kept between runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::tool::{ffmpeg, run};
 use crate::workplace;
@@ -11,22 +11,31 @@ pub const RATE: u32 = 24;
 
 /// A film of `rows` rows and `seconds` seconds, with a keyframe every `keyframes` seconds.
 pub fn film(rows: u32, seconds: u32, keyframes: u32) -> anyhow::Result<PathBuf> {
+    let name = format!("zoom-{rows}p-{seconds}s-keyframes-{keyframes}s.mkv");
+    let sound = ["-c:a", "aac", "-b:a", "160k", "-ac", "2"];
+    workplace::source(&name, |path| encode(rows, seconds, keyframes, &sound, path))
+}
+
+fn encode(
+    rows: u32,
+    seconds: u32,
+    keyframes: u32,
+    codec: &[&str],
+    path: &Path,
+) -> anyhow::Result<()> {
     let columns = rows * 16 / 9;
     let bits = if rows > 720 { "8M" } else { "4M" };
-    let name = format!("zoom-{rows}p-{seconds}s-keyframes-{keyframes}s.mkv");
-    workplace::source(&name, |path| {
-        let picture = format!(
-            "mandelbrot=s={columns}x{rows}:r={RATE}:end_scale=0.05,noise=alls=6:allf=t:all_seed=1"
-        );
-        let frames = keyframes * RATE;
-        let parameters = format!("keyint={frames}:min-keyint={frames}:scenecut=0");
-        let mut command = ffmpeg();
-        command.args(["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound(48_000)]);
-        command.args(["-t", &seconds.to_string(), "-pix_fmt", "yuv420p"]);
-        command.args(["-c:v", "libx264", "-preset", "veryfast", "-b:v", bits]);
-        command.args(["-x264-params", &parameters, "-c:a", "aac", "-b:a", "160k", "-ac", "2"]);
-        run(command.arg(path)).map(drop)
-    })
+    let picture = format!(
+        "mandelbrot=s={columns}x{rows}:r={RATE}:end_scale=0.05,noise=alls=6:allf=t:all_seed=1"
+    );
+    let frames = keyframes * RATE;
+    let parameters = format!("keyint={frames}:min-keyint={frames}:scenecut=0");
+    let mut command = ffmpeg();
+    command.args(["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound(48_000)]);
+    command.args(["-t", &seconds.to_string(), "-pix_fmt", "yuv420p"]);
+    command.args(["-c:v", "libx264", "-preset", "veryfast", "-b:v", bits]);
+    command.args(["-x264-params", &parameters]).args(codec);
+    run(command.arg(path)).map(drop)
 }
 
 /// A [`film`] of 20 s played over and over for `seconds`, without encoding it again. A keyframe every
@@ -38,6 +47,20 @@ pub fn long_film(rows: u32, seconds: u32) -> anyhow::Result<PathBuf> {
         command.args(["-stream_loop", "-1", "-i"]).arg(&once);
         command.args(["-t", &seconds.to_string(), "-c", "copy"]).arg(path);
         run(&mut command).map(drop)
+    })
+}
+
+/// The same, `times` over, with sound that begins and ends with the picture, as AAC in Matroska does
+/// not, and never cut in the midst of frames that were reordered: so frames come evenly from the first
+/// to the last, and a media server's line for it is a job.
+pub fn even_film(rows: u32, times: u32) -> anyhow::Result<PathBuf> {
+    let once = workplace::source(&format!("zoom-{rows}p-20s-even.mkv"), |path| {
+        encode(rows, 20, 10, &["-c:a", "flac", "-sample_fmt", "s16", "-ac", "2"], path)
+    })?;
+    workplace::source(&format!("zoom-{rows}p-{times}-times-even.mkv"), |path| {
+        let mut command = ffmpeg();
+        command.args(["-stream_loop", &times.saturating_sub(1).to_string(), "-i"]).arg(&once);
+        run(command.args(["-c", "copy"]).arg(path)).map(drop)
     })
 }
 

@@ -27,7 +27,7 @@ const LENGTH: u32 = 120;
 /// Runs it.
 pub fn run(effort: Effort) -> anyhow::Result<()> {
     let rounds = effort.rounds(20, 2);
-    let film = clip::long_film(720, LENGTH)?.canonicalize()?;
+    let film = clip::even_film(720, LENGTH / 20)?.canonicalize()?;
     let runtime = runtime()?;
     let mut house = House::start(&machine::shared_out(2))?;
     let drop_in = StandIn::new(&house)?;

@@ -29,10 +29,10 @@ type Rounds = Vec<Vec<f64>>;
 /// Runs it.
 pub fn run(effort: Effort) -> anyhow::Result<()> {
     let rounds = effort.rounds(7, 1);
-    let (seconds, sought) = if effort.quick { (24, 12) } else { (60, 36) };
+    let (seconds, sought) = if effort.quick { (20, 12) } else { (60, 36) };
     let mut cases = Vec::new();
     for rows in [720, 1080] {
-        let film = clip::long_film(rows, seconds)?.canonicalize()?;
+        let film = clip::even_film(rows, seconds / 20)?.canonicalize()?;
         let title = format!("{rows}p source of {seconds} s, from the start");
         cases.push(Case { title, film: film.clone(), first: 0 });
         // Where it is some seconds behind a keyframe, as seeks are.

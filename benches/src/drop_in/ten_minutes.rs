@@ -34,8 +34,8 @@ impl Cost {
 /// Runs it.
 pub fn run(effort: Effort) -> anyhow::Result<()> {
     let rounds = effort.rounds(5, 1);
-    let seconds = if effort.quick { 30 } else { 600 };
-    let film = clip::long_film(720, seconds)?.canonicalize()?;
+    let seconds = if effort.quick { 40 } else { 600 };
+    let film = clip::even_film(720, seconds / 20)?.canonicalize()?;
     let arms = Arms::start()?;
     arms.expect_job(&Line { film: &film, first: 0, number: 0, to: Path::new("/") }.words())?;
     let guess = Duration::from_secs(u64::from(seconds) / 5);
