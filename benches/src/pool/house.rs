@@ -137,7 +137,9 @@ impl House {
     /// Worker `number`, which the scheduler knows when this returns.
     pub fn start_worker(&mut self, number: usize) -> anyhow::Result<()> {
         let mut command = pinned(&self.command("worker")?, self.cores(number));
-        command.env("NO_COLOR", "1");
+        // Not where workers of this machine have theirs.
+        let scratch = self.path(&format!("commands-{number}"));
+        command.env("NO_COLOR", "1").env("SEGUE_COMMAND_SCRATCH", scratch);
         command.arg("--scheduler").arg(self.url()).arg(format!("--name={}", name(number)));
         command.arg(format!("--cores={}", self.cores(number).len())).args(self.options);
         let mut worker = Daemon::start(&mut command, self.path(&format!("worker-{number}.log")))?;
