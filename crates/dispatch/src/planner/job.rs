@@ -372,6 +372,12 @@ pub(super) struct Lease {
     pub span: Span,
     pub renditions: Renditions,
     pub playback: bool,
+    /// For one who wants all that follows.
+    pub to_end: bool,
+    /// Another one makes what its viewer comes to before.
+    pub parted: bool,
+    /// Its viewer's stream is not far ahead yet.
+    pub pressed: bool,
     /// What it is reckoned to take of its device.
     pub needs: Resources,
     /// Whether its device reckons with it: not when it ended or was told to make way.
@@ -394,6 +400,8 @@ pub(super) struct Lease {
     pub ended: bool,
     /// Its place in the job's tails.
     pub tail: Option<Millis>,
+    /// Its place among those that may be shared.
+    pub shared: Option<Millis>,
     /// Segments whose measured effort was learned from.
     pub learned: u32,
     pub timer: Option<Moment>,

@@ -112,9 +112,9 @@ impl Bench {
         self.demands(now, id, name, Demand { renditions, segment, due, to_end: false });
     }
 
-    /// Somebody who watches, and wants all that follows.
+    /// Somebody who watches, and wants all that follows; what is near was there before.
     pub fn wants_the_rest(&mut self, now: u64, id: ClaimId, segment: u32) {
-        let (renditions, due) = (Renditions::only(0), Moment(now));
+        let (renditions, due) = (Renditions::only(0), Moment(now + 50_000));
         self.demands(now, id, "film", Demand { renditions, segment, due, to_end: true });
     }
 
