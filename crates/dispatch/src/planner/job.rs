@@ -281,6 +281,16 @@ impl Job {
             })
     }
 
+    /// Whether nothing of this is published.
+    pub fn is_missing(&self, span: Span, renditions: Renditions) -> bool {
+        renditions.iter().all(|rendition| {
+            let row = self.renditions.get(rendition as usize);
+            row.is_some_and(|row| {
+                row.published.from(span.first).is_none_or(|run| run.first >= span.end)
+            })
+        })
+    }
+
     /// Whether every segment of these is published.
     pub fn is_complete(&self, renditions: Renditions) -> bool {
         renditions

@@ -54,11 +54,6 @@ impl Planner {
         let span = Span { first: end - segments, end };
         self.shorten(at, span.first);
         let shared = Opening { span, renditions };
-        if !self.jobs[job].is_open(shared) {
-            // Some of it is published: what is left is given out as it lies.
-            self.rewake(job);
-            return false;
-        }
         let helps = self.give(job, shared, helper, true);
         let lease = &mut self.leases[helps];
         (lease.to_end, lease.parted) = (true, true);
@@ -70,9 +65,11 @@ impl Planner {
     fn helper(&self, at: u32, wanted: &[EncoderFamily]) -> Option<(u32, u32)> {
         let lease = &self.leases[at];
         let state = &self.jobs[lease.job];
-        let rest = lease.ready_through + 1..lease.span.end;
+        let rest = Span { first: lease.ready_through + 1, end: lease.span.end };
+        // What has to be given out bit by bit is left alone.
         let well = self.workers[lease.worker].is_available()
-            && state.troubles.range(rest).next().is_none();
+            && state.is_missing(rest, lease.renditions)
+            && state.troubles.range(rest.first..rest.end).next().is_none();
         let watched = state.streams.iter().filter_map(|stream| self.claims[*stream].demand());
         if !well || !watched.into_iter().any(|demand| demand.to_end) {
             return None;

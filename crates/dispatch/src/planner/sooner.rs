@@ -93,6 +93,8 @@ impl Planner {
         lease.playback
             && !lease.ended
             && lease.left() > 1
+            // What was given a moment ago was given in view of all this.
+            && lease.version <= self.workers[lease.worker].version
             && families.contains(&device.capabilities.family)
             && self.workers[lease.worker].is_available()
             && device.is_trusted()
