@@ -118,6 +118,12 @@ impl Bench {
         self.demands(now, id, "film", Demand { renditions, segment, due, to_end: true });
     }
 
+    /// What somebody wants at a segment who began the film at `begun`, and wants all that follows.
+    pub fn demand_to_end(&self, segment: u32, begun: u64) -> Demand {
+        let due = Moment(begun + u64::from(segment) * 2_000);
+        Demand { renditions: Renditions::only(0), segment, due, to_end: true }
+    }
+
     pub fn demands(&mut self, now: u64, id: ClaimId, name: &str, demand: Demand) {
         let claim = Claim { job: named(name), purpose: Purpose::Playback(demand), until: None };
         self.tell(now, Event::Claim { id, claim });
