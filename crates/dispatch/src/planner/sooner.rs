@@ -17,7 +17,8 @@ impl Planner {
         if lease.playback && lease.parted && !lease.ended && lease.left() > 1 {
             self.parted[family as usize].insert(at);
         } else if lease.parted {
-            self.parted[family as usize].remove(&at);
+            // A worker may have come back with a device of another family in its place.
+            self.parted.iter_mut().for_each(|family| drop(family.remove(&at)));
         }
     }
 

@@ -134,6 +134,7 @@ impl World {
                 self.check_family(worker, order);
                 self.check_rest(order);
                 self.check_beside(worker, order);
+                self.check_back_and_forth(order);
             }
             self.check_throttle(order);
         }

@@ -7,10 +7,13 @@ use segue_model::JobId;
 use segue_model::pool::{ClaimId, LeaseId, Order, WorkerId};
 
 use crate::jobs::LENGTH;
+use crate::weather::CLEAR_AT;
 use crate::world::World;
 
 /// Whoever is so near to running dry is not well ahead, however old the planner's news are.
 const NEAR_DRY: u64 = 10_000;
+/// What the weather did is over after so long.
+const SETTLES: u64 = 20_000;
 /// Of those that wait, so many are seen to.
 const SEEN_TO: usize = 4;
 /// So many segments may be made before it is seen that others are needed sooner.
@@ -22,6 +25,8 @@ pub struct Hurry {
     demands: BTreeMap<ClaimId, (JobId, Demand, u64)>,
     /// Who waits while a lease makes what that viewer needs later, and where that was.
     kept_waiting: BTreeMap<(ClaimId, LeaseId), u32>,
+    /// How many spans of a film were begun for viewers in clear weather.
+    begun: BTreeMap<JobId, u32>,
 }
 
 impl Hurry {
@@ -77,6 +82,24 @@ impl World {
         if let Some(lease) = beside {
             let what = format!("{order:?} beside {lease:?}");
             self.checks.broke("no batch is begun beside who is not well ahead", what);
+        }
+    }
+
+    /// An order that is new, and of this planner: who has too few devices for all who watch does not
+    /// take them from one for another, a segment at a time.
+    pub fn check_back_and_forth(&mut self, order: &Order) {
+        if !order.playback || self.now < CLEAR_AT + SETTLES {
+            return;
+        }
+        let begun = self.hurry.begun.entry(order.job).or_default();
+        *begun += 1;
+        let begun = *begun;
+        let Some(film) = self.films.iter().find(|film| film.id == order.job) else { return };
+        let viewers = self.viewers.iter().filter(|viewer| self.films[viewer.film].id == order.job);
+        let most = (film.segments / 4 + 6) * viewers.count() as u32;
+        if !film.is_bad() && begun > most {
+            let what = format!("{order:?} is number {begun} of {} segments", film.segments);
+            self.checks.broke("nobody's devices go back and forth", what);
         }
     }
 

@@ -47,7 +47,7 @@ pub struct Film {
 
 impl Film {
     pub fn of(chance: &mut Chance, index: u64, weak: bool) -> Film {
-        let segments = chance.between(8, if weak { 20 } else { 60 }) as u32;
+        let segments = chance.between(8, if weak { 24 } else { 60 }) as u32;
         let wrong = chance.below(10);
         let at = chance.below(segments.into()) as u32;
         Film {

@@ -114,9 +114,9 @@ pub struct World {
 impl World {
     pub fn of(seed: u64, flaw: Option<Flaw>) -> World {
         let mut chance = Chance::of(seed);
-        let hosts = chance.between(2, 6) as usize;
+        let weak = chance.happens(2_500);
+        let hosts = chance.between(2, if weak { 3 } else { 6 }) as usize;
         let weather = Weather::of(&mut chance, hosts);
-        let weak = chance.happens(1_500);
         let hosts = (0..hosts).map(|index| Host::new(&mut chance, index, weak)).collect();
         let films = 0..chance.between(1, 5);
         let films: Vec<Film> = films.map(|index| Film::of(&mut chance, index, weak)).collect();
