@@ -40,7 +40,7 @@ impl Planner {
     fn place_viewers(&mut self) {
         let mut walk = Walk::default();
         let mut relieved = BTreeSet::new();
-        let mut cleared = BTreeSet::new();
+        let mut cleared = false;
         let mut in_need = [0; EncoderFamily::ALL.len()];
         while let Some((line, (due, claim))) = self.waiting.next(&walk) {
             if self.now < self.settled_at && due > self.now + URGENT {
@@ -60,11 +60,14 @@ impl Planner {
                     Some(_) => self.look_again(claim),
                     None => self.stand_in_line(claim, due, false),
                 },
-                // What made way at once is there for who needed it.
-                Err(opening)
-                    if cleared.insert(claim)
-                        && self.clear_the_way(claim, opening, &mut in_need) => {}
-                Err(_) => walk.pass_over(line, (due, claim)),
+                Err(opening) => {
+                    // One span in a pass: what follows from that is seen before the next one.
+                    let made_way = self.clear_the_way(claim, opening, &mut in_need, !cleared);
+                    cleared |= made_way;
+                    if !made_way {
+                        walk.pass_over(line, (due, claim));
+                    }
+                }
             }
         }
     }
@@ -149,7 +152,7 @@ impl Planner {
         let end = self.chunk_end(job, &demand, opening.span, 0);
         let span = Span { end, ..opening.span };
         let lease = self.give(job, Opening { span, ..opening }, device, true);
-        self.note_viewer(lease, &demand, opening.span.first > demand.segment);
+        self.note_viewer(lease, &demand);
         self.make_room(device);
         Ok(())
     }

@@ -10,8 +10,9 @@ use super::{Demand, Planner};
 use crate::Millis;
 
 impl Planner {
-    /// Notes for whom a span is made; `parted`: something before it is made by another one.
-    pub(super) fn note_viewer(&mut self, at: u32, demand: &Demand, parted: bool) {
+    /// Notes for whom a span is made.
+    pub(super) fn note_viewer(&mut self, at: u32, demand: &Demand) {
+        let parted = self.goes_on_elsewhere(at, demand);
         let lease = &mut self.leases[at];
         lease.to_end |= demand.to_end;
         lease.parted |= parted;

@@ -18,19 +18,22 @@ impl Planner {
             self.parted[family as usize].insert(at);
         } else if lease.parted {
             // A worker may have come back with a device of another family in its place.
-            self.parted.iter_mut().for_each(|family| drop(family.remove(&at)));
+            for family in &mut self.parted {
+                family.remove(&at);
+            }
         }
     }
 
     /// Nobody can make a viewer's span. If that is because batches have all the processes that a
     /// device may run, one of them makes way; one for each viewer, `in_need` by family so far. If
-    /// it is because of what is needed later, that does, and the viewer may be served at once: whether
-    /// it was so.
+    /// it is because of what is needed later, that does if `viewers_may`, and the viewer is served at
+    /// once: whether it was so.
     pub(super) fn clear_the_way(
         &mut self,
         claim: u32,
         opening: Opening,
         in_need: &mut [u32],
+        viewers_may: bool,
     ) -> bool {
         let job = self.claims[claim].job;
         let state = &self.jobs[job];
@@ -55,7 +58,7 @@ impl Planner {
                 return false;
             }
         }
-        let later = self.latest(claim, opening);
+        let later = if viewers_may { self.latest(claim, opening) } else { None };
         later.into_iter().for_each(|later| self.put_off(later));
         later.is_some()
     }
@@ -157,7 +160,7 @@ impl Planner {
     }
 
     /// Whether a viewer's next segments are made by another lease than this.
-    fn goes_on_elsewhere(&self, at: u32, demand: &Demand) -> bool {
+    pub(super) fn goes_on_elsewhere(&self, at: u32, demand: &Demand) -> bool {
         let parted = &self.leases[at];
         let makers = self.jobs[parted.job].makers_near(demand.segment, 0, demand.renditions);
         makers.into_iter().map(|other| &self.leases[other]).any(|other| {
