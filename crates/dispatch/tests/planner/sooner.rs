@@ -107,9 +107,8 @@ fn nobody_loses_the_span_it_lives_on_to_another_viewer() {
     };
     let before = spans(&bench);
     assert_eq!(before.len(), 2, "{before:?}");
-    let mut ready = 0;
-    for now in (SETTLED + 1_000..SETTLED + 20_000).step_by(1_000) {
-        ready += 1;
+    for ready in 1..20 {
+        let now = SETTLED + u64::from(ready) * 1_000;
         for worker in [ALICE, BOB] {
             let told = bench.orders(worker).into_iter().filter(|order| order.playback);
             let said =
