@@ -98,6 +98,7 @@ impl Planner {
         match purpose {
             Purpose::Playback(demand) => {
                 self.jobs[job].streams.insert(at);
+                self.weigh_for(job, &demand);
                 if let Some(before) = before.filter(|before| before.is_left_for(&demand)) {
                     self.stop_unwatched(job, before);
                 }
@@ -124,6 +125,7 @@ impl Planner {
         self.set_rest(wish.job, at, None);
         if let Some(demand) = wish.demand() {
             self.stop_unwatched(wish.job, demand);
+            self.weigh_for(wish.job, &demand);
         }
         self.jobs[wish.job].unclaimed_until = self.now + self.policy.unclaimed;
         self.queue_batch(wish.job);
@@ -150,7 +152,7 @@ impl Planner {
     }
 
     /// How far ahead of a viewer something may be made for it, in segments.
-    fn segments_ahead(&self, job: u32, demand: &Demand) -> u32 {
+    pub(super) fn segments_ahead(&self, job: u32, demand: &Demand) -> u32 {
         let ahead = self.policy.read_ahead_of(demand) + self.policy.chunk;
         let segments = ahead / self.jobs[job].segment_length() + 1;
         u32::try_from(segments).unwrap_or(u32::MAX)

@@ -281,6 +281,16 @@ impl Job {
             })
     }
 
+    /// Whether nothing of this is published.
+    pub fn is_missing(&self, span: Span, renditions: Renditions) -> bool {
+        renditions.iter().all(|rendition| {
+            let row = self.renditions.get(rendition as usize);
+            row.is_some_and(|row| {
+                row.published.from(span.first).is_none_or(|run| run.first >= span.end)
+            })
+        })
+    }
+
     /// Whether every segment of these is published.
     pub fn is_complete(&self, renditions: Renditions) -> bool {
         renditions
@@ -372,6 +382,12 @@ pub(super) struct Lease {
     pub span: Span,
     pub renditions: Renditions,
     pub playback: bool,
+    /// For one who wants all that follows.
+    pub to_end: bool,
+    /// Another one makes what its viewer comes to before.
+    pub parted: bool,
+    /// Its viewer's stream is not far ahead yet.
+    pub pressed: bool,
     /// What it is reckoned to take of its device.
     pub needs: Resources,
     /// Whether its device reckons with it: not when it ended or was told to make way.
@@ -394,6 +410,8 @@ pub(super) struct Lease {
     pub ended: bool,
     /// Its place in the job's tails.
     pub tail: Option<Millis>,
+    /// Its place among those that may be shared.
+    pub shared: Option<Millis>,
     /// Segments whose measured effort was learned from.
     pub learned: u32,
     pub timer: Option<Moment>,

@@ -25,6 +25,7 @@ impl Planner {
         let at = self.hold(id, job, device, (span, renditions), playback);
         let worker = self.devices[device].worker;
         self.touch(worker);
+        self.end_overtaken(job, span.first, renditions);
         at
     }
 
@@ -60,6 +61,9 @@ impl Planner {
             span,
             renditions,
             playback,
+            to_end: false,
+            parted: false,
+            pressed: false,
             needs: holder.needs(effort),
             counted: true,
             ready_through: span.first,
@@ -72,6 +76,7 @@ impl Planner {
             version: self.workers[worker].version + 1,
             ended: false,
             tail: None,
+            shared: None,
             learned: 0,
             timer: None,
         };
@@ -173,6 +178,37 @@ impl Planner {
         self.touch(worker);
         self.retail(at);
         self.reindex(device);
+    }
+
+    /// Lets a viewer's span make way: for what is due sooner, or as it is of no more use.
+    pub(super) fn put_off(&mut self, at: u32) {
+        self.demote(at);
+        self.discount(at);
+        self.reindex(self.leases[at].device);
+    }
+
+    /// A viewer's span that is at its end waits there to go on. It does not if others make what
+    /// follows: then its device can do something else.
+    pub(super) fn end_if_overtaken(&mut self, at: u32) {
+        let lease = &self.leases[at];
+        let next = Span { first: lease.span.end, end: lease.span.end + 1 };
+        let waits = lease.playback && !lease.ended && lease.left() == 0;
+        let next = Opening { span: next, renditions: lease.renditions };
+        if waits && !self.jobs[lease.job].is_open(next) {
+            self.put_off(at);
+        }
+    }
+
+    /// The same, of those whose next segment is `first`.
+    fn end_overtaken(&mut self, job: u32, first: u32, renditions: Renditions) {
+        let Some(before) = first.checked_sub(1) else { return };
+        let makers = renditions.iter().filter_map(|r| self.jobs[job].maker(r, before));
+        let makers: std::collections::BTreeSet<u32> = makers.collect();
+        for at in makers {
+            if self.leases[at].span.end == first {
+                self.end_if_overtaken(at);
+            }
+        }
     }
 
     /// A device reckons with a lease no longer.

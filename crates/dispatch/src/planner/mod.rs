@@ -19,9 +19,12 @@ mod job;
 mod leases;
 mod place;
 mod policy;
+mod pressed;
 mod queue;
 mod reports;
 mod rest;
+mod share;
+mod sooner;
 mod timers;
 mod trouble;
 mod view;
@@ -39,8 +42,8 @@ pub use event::{
 pub use policy::Policy;
 pub use view::{DeviceView, JobView, LeaseView, View, WorkerView};
 
-use crate::Moment;
 use crate::arena::Arena;
+use crate::{Millis, Moment};
 use claims::Wish;
 use device::Device;
 use job::{Job, Lease};
@@ -82,6 +85,10 @@ pub struct Planner {
     batch_queue: Queue<((Moment, u64), u32)>,
     /// Jobs of which only tails are left.
     steal_queue: BTreeSet<((Moment, u64), u32)>,
+    /// Spans of viewers who want all that follows, by how long they take: others may make a part.
+    shareable: BTreeSet<(Millis, u32)>,
+    /// Spans whose viewers have another one before, per family.
+    parted: [BTreeSet<u32>; EncoderFamily::ALL.len()],
     /// Devices that take viewers, per family, the fastest at what it has left last.
     free_for_playback: [BTreeSet<(u32, u32)>; EncoderFamily::ALL.len()],
     /// Devices that take batches.
@@ -133,6 +140,8 @@ impl Planner {
             waiting: Queue::default(),
             batch_queue: Queue::default(),
             steal_queue: BTreeSet::new(),
+            shareable: BTreeSet::new(),
+            parted: Default::default(),
             free_for_playback: Default::default(),
             free_for_batch: Default::default(),
             crowded: Default::default(),

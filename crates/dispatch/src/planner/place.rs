@@ -16,7 +16,7 @@ use crate::{Millis, Moment};
 /// After so long it is seen whether somebody else has sooner what a slow lease has late.
 const LOOK_AGAIN: Millis = 250;
 /// So many devices, those with most left first, are looked at for one span.
-const CANDIDATES: usize = 8;
+pub(super) const CANDIDATES: usize = 8;
 /// So many of the jobs of which only tails are left are looked at.
 const STEAL_JOBS_MAX: usize = 4;
 /// What is due this soon does not wait for everybody to say what they have.
@@ -31,6 +31,7 @@ impl Planner {
         self.place_viewers();
         if self.now >= self.settled_at {
             let wanted = self.wanted_by_viewers();
+            self.share_ahead(&wanted);
             self.place_batches(&wanted);
             self.steal_tails(&wanted);
         }
@@ -39,6 +40,7 @@ impl Planner {
     fn place_viewers(&mut self) {
         let mut walk = Walk::default();
         let mut relieved = BTreeSet::new();
+        let mut cleared = false;
         let mut in_need = [0; EncoderFamily::ALL.len()];
         while let Some((line, (due, claim))) = self.waiting.next(&walk) {
             if self.now < self.settled_at && due > self.now + URGENT {
@@ -59,8 +61,12 @@ impl Planner {
                     None => self.stand_in_line(claim, due, false),
                 },
                 Err(opening) => {
-                    walk.pass_over(line, (due, claim));
-                    self.clear_the_way(self.claims[claim].job, opening, &mut in_need);
+                    // One span in a pass: what follows from that is seen before the next one.
+                    let made_way = self.clear_the_way(claim, opening, &mut in_need, !cleared);
+                    cleared |= made_way;
+                    if !made_way {
+                        walk.pass_over(line, (due, claim));
+                    }
                 }
             }
         }
@@ -137,6 +143,7 @@ impl Planner {
             let sooner = chosen.is_some_and(|(_, other)| other < arrival);
             if arrival <= due || !sooner {
                 let end = self.chunk_end(job, &demand, opening.span, read_ahead);
+                self.leases[lease].to_end |= demand.to_end;
                 self.extend(lease, end);
                 return Ok(());
             }
@@ -144,35 +151,10 @@ impl Planner {
         let Some((device, _)) = chosen else { return Err(opening) };
         let end = self.chunk_end(job, &demand, opening.span, 0);
         let span = Span { end, ..opening.span };
-        self.give(job, Opening { span, ..opening }, device, true);
+        let lease = self.give(job, Opening { span, ..opening }, device, true);
+        self.note_viewer(lease, &demand);
         self.make_room(device);
         Ok(())
-    }
-
-    /// Nobody can make a viewer's span. If that is because batches have all the processes that a
-    /// device may run, one of them makes way; one for each viewer, `in_need` by family so far.
-    fn clear_the_way(&mut self, job: u32, opening: Opening, in_need: &mut [u32]) {
-        let state = &self.jobs[job];
-        let per_mille = state.per_mille(opening.renditions);
-        for family in self.families(job) {
-            in_need[family as usize] += 1;
-            if in_need[family as usize] <= self.clearing[family as usize] {
-                return;
-            }
-            let suits = |at: &u32| {
-                let device = &self.devices[*at];
-                let effort = device.effort(state.kind, opening.renditions, per_mille);
-                device.needs(effort).fits_in(device.left_for_playback())
-                    || device.playback == Default::default()
-            };
-            let crowded = self.crowded[family as usize].iter().copied();
-            let Some(device) = crowded.into_iter().find(suits) else { continue };
-            let leases = self.devices[device].leases.iter().copied();
-            if let Some(batch) = leases.into_iter().find(|at| self.leases[*at].is_counted_batch()) {
-                self.yield_batch(batch);
-                return self.reindex(device);
-            }
-        }
     }
 
     /// Where a chunk ends: at least `chunk` after its beginning, and `ahead` of the viewer.
@@ -246,7 +228,7 @@ impl Planner {
     }
 
     /// Whether a device failed at a segment that another could try.
-    fn is_passed_over(&self, job: u32, segment: u32, device: u32) -> bool {
+    pub(super) fn is_passed_over(&self, job: u32, segment: u32, device: u32) -> bool {
         let state = &self.jobs[job];
         if !state.failed_on(segment, self.devices[device].id) {
             return false;

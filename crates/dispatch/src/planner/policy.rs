@@ -29,6 +29,10 @@ pub struct Policy {
     pub read_ahead_to_end: Millis,
     /// How much is ordered at once for a viewer.
     pub chunk: Millis,
+    /// Beside a viewer whose stream lacks this much of its read-ahead no batch is begun.
+    pub behind: Millis,
+    /// A viewer's span makes way only for what is due sooner by this much: due times are guesses.
+    pub sooner: Millis,
     /// A lease without progress for so long, and for eight times its pace, is taken to hang. The
     /// worker's own watch is shorter.
     pub stall: Millis,
@@ -79,6 +83,8 @@ impl Default for Policy {
             read_ahead: 30_000,
             read_ahead_to_end: 60_000,
             chunk: 6_000,
+            behind: 12_000,
+            sooner: 4_000,
             stall: 20_000,
             stall_first: 90_000,
             storage: 120_000,

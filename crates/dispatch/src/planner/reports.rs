@@ -156,6 +156,7 @@ impl Planner {
         self.devices[device].praise(ready - before);
         self.refute(job, Span { first: before, end: ready }, renditions, device);
         self.retail(at);
+        self.end_if_overtaken(at);
     }
 
     /// Segments were made that others could not make: it was not the segments' fault.
@@ -260,7 +261,7 @@ impl Planner {
         }
     }
 
-    /// Keeps a batch lease's place by what is left of it.
+    /// Keeps a lease's places by what is left of it.
     pub(super) fn retail(&mut self, at: u32) {
         let lease: &mut Lease = &mut self.leases[at];
         let left = u64::from(lease.left()) * lease.seeming_pace();
@@ -273,5 +274,8 @@ impl Planner {
         if let Some(tail) = tail {
             tails.insert((tail, at));
         }
+        self.keep_shareable(at);
+        self.keep_parted(at);
+        self.weigh(at);
     }
 }

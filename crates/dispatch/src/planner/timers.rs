@@ -158,7 +158,7 @@ impl Planner {
     }
 
     /// Paces vary; a segment that takes so long is held up by something.
-    fn overdue_after(&self, lease: u32) -> Millis {
+    pub(super) fn overdue_after(&self, lease: u32) -> Millis {
         let state = &self.leases[lease];
         let job = &self.jobs[state.job];
         let is_first = state.ready_through == state.span.first;

@@ -68,6 +68,8 @@ pub struct LeaseView {
     pub id: LeaseId,
     /// Whose.
     pub worker: WorkerId,
+    /// On which of its devices.
+    pub device: u16,
     /// Of which job.
     pub job: JobId,
     /// What.
@@ -176,6 +178,7 @@ impl Planner {
         LeaseView {
             id: lease.id,
             worker: self.workers[lease.worker].id,
+            device: self.devices[lease.device].id.device,
             job: self.jobs[lease.job].id,
             span: lease.span,
             renditions: lease.renditions,

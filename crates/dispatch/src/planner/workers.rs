@@ -290,7 +290,9 @@ impl Planner {
         let device = &self.devices[at];
         let usable = self.workers[device.worker].is_available() && device.is_trusted();
         let room = device.leases.len() < usize::from(device.capabilities.spans_max);
+        let pressed = device.leases.iter().any(|at| self.leases[*at].pressed);
         let batch_room = room
+            && !pressed
             && device.batch_leases < u32::from(device.capabilities.batch_spans)
             && !device.is_overfull();
         let idle_spans =

@@ -112,10 +112,16 @@ impl Bench {
         self.demands(now, id, name, Demand { renditions, segment, due, to_end: false });
     }
 
-    /// Somebody who watches, and wants all that follows.
+    /// Somebody who watches, and wants all that follows; what is near was there before.
     pub fn wants_the_rest(&mut self, now: u64, id: ClaimId, segment: u32) {
-        let (renditions, due) = (Renditions::only(0), Moment(now));
+        let (renditions, due) = (Renditions::only(0), Moment(now + 50_000));
         self.demands(now, id, "film", Demand { renditions, segment, due, to_end: true });
+    }
+
+    /// What somebody wants at a segment who began the film at `begun`, and wants all that follows.
+    pub fn demand_to_end(&self, segment: u32, begun: u64) -> Demand {
+        let due = Moment(begun + u64::from(segment) * 2_000);
+        Demand { renditions: Renditions::only(0), segment, due, to_end: true }
     }
 
     pub fn demands(&mut self, now: u64, id: ClaimId, name: &str, demand: Demand) {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod failing;
+mod sooner;
 mod to_end;
 mod waiting;
 mod workers;

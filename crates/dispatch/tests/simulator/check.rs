@@ -33,7 +33,7 @@ pub struct Checks {
     versions: BTreeMap<WorkerId, (Term, u64)>,
     repeated: BTreeMap<WorkerId, (Term, u64, u64)>,
     /// Of which segment in which renditions, and when.
-    store_failures: BTreeMap<(JobId, u32), (Renditions, u64)>,
+    pub store_failures: BTreeMap<(JobId, u32), (Renditions, u64)>,
     seen_failures: BTreeSet<LeaseId>,
     given: BTreeSet<LeaseId>,
     /// When somebody of a family could be given work last.
@@ -133,6 +133,8 @@ impl World {
                 self.check_waiting(worker, order);
                 self.check_family(worker, order);
                 self.check_rest(order);
+                self.check_beside(worker, order);
+                self.check_back_and_forth(order);
             }
             self.check_throttle(order);
         }
@@ -233,14 +235,20 @@ impl World {
                 let same = one.job == other.job
                     && !one.renditions.intersection(other.renditions).is_empty();
                 let first = begins.max(theirs);
-                // What either has ready the other may be making: only two that both make it count.
-                if same && first < one.span.end.min(other.span.end) {
+                // What either has ready the other may be making: only two that both make it count, and
+                // what is stored already nobody is given any more.
+                let both = one.renditions.intersection(other.renditions);
+                let is_stored =
+                    |index| both.iter().all(|r| self.store.contains(&(one.job, r, index)));
+                let mut shared = first..one.span.end.min(other.span.end);
+                if same && !shared.all(is_stored) {
                     let what = format!("{one:?} and {other:?}");
                     return self.checks.broke("no segment is leased twice", what);
                 }
             }
         }
         self.check_unwanted(&view);
+        self.check_kept_waiting(&view);
         let awake = self.planner_frozen_until + 4_000 < self.now;
         for host in &self.hosts {
             let Some(since) = host.silent_since else { continue };

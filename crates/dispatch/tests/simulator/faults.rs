@@ -1,5 +1,6 @@
 //! Makes things go wrong.
 
+use segue_dispatch::Planner;
 use segue_dispatch::planner::Event;
 use segue_dispatch::session;
 use segue_model::SegmentId;
@@ -109,7 +110,9 @@ impl World {
         }
         // Nobody reads a segment from the store before the planner said that it is there; what its
         // worker still holds may not have been told.
-        if self.hosts.iter().any(|host| host.has(job, rendition, index)) {
+        let said = |planner: &Planner| planner.is_published(job, SegmentId { rendition, index });
+        let is_held = self.hosts.iter().any(|host| host.has(job, rendition, index));
+        if is_held || !self.planner.as_ref().is_some_and(said) {
             return;
         }
         self.store.remove(&(job, rendition, index));

@@ -45,10 +45,14 @@ pub enum Flaw {
     WantsItWhole,
     /// Nobody tells the planner that one who wants all that follows left.
     KeepsTheRest,
+    /// The planner begins batches beside whoever is in need.
+    CrowdsViewers,
+    /// The planner lets what is needed later be made before what is needed now.
+    KeepsWhatIsLater,
 }
 
 impl Flaw {
-    pub const ALL: [Flaw; 19] = [
+    pub const ALL: [Flaw; 21] = [
         Flaw::IgnoresVersions,
         Flaw::BeginsLate,
         Flaw::IgnoresItsClock,
@@ -68,6 +72,8 @@ impl Flaw {
         Flaw::ForgetsTheRest,
         Flaw::WantsItWhole,
         Flaw::KeepsTheRest,
+        Flaw::CrowdsViewers,
+        Flaw::KeepsWhatIsLater,
     ];
 
     pub fn policy(flaw: Option<Flaw>) -> Policy {
@@ -76,6 +82,8 @@ impl Flaw {
             Some(Flaw::FencesTooSoon) => Policy { fence: 1_000, suspect: 300, ..policy },
             Some(Flaw::RetriesAtOnce) => Policy { pause: 0, ..policy },
             Some(Flaw::NeverThrottles) => Policy { read_ahead: 3_600_000, ..policy },
+            Some(Flaw::CrowdsViewers) => Policy { behind: 3_600_000, ..policy },
+            Some(Flaw::KeepsWhatIsLater) => Policy { sooner: 3_600_000, ..policy },
             _ => policy,
         }
     }

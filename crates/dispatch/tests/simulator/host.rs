@@ -60,9 +60,9 @@ pub struct Process {
 }
 
 impl Host {
-    pub fn new(chance: &mut Chance, index: usize) -> Host {
+    pub fn new(chance: &mut Chance, index: usize, weak: bool) -> Host {
         let devices = 1 + usize::from(chance.happens(3_000));
-        let speed = chance.between(2_500, 12_000);
+        let speed = if weak { chance.between(700, 1_300) } else { chance.between(2_500, 12_000) };
         // Two devices of the one family are always there somewhere.
         let graphics = [index > 1 && chance.happens(4_000), chance.happens(4_000)];
         let family = |number: usize| match graphics[number] {

@@ -46,8 +46,8 @@ pub struct Film {
 }
 
 impl Film {
-    pub fn of(chance: &mut Chance, index: u64) -> Film {
-        let segments = chance.between(8, 60) as u32;
+    pub fn of(chance: &mut Chance, index: u64, weak: bool) -> Film {
+        let segments = chance.between(8, if weak { 24 } else { 60 }) as u32;
         let wrong = chance.below(10);
         let at = chance.below(segments.into()) as u32;
         Film {
@@ -216,7 +216,7 @@ impl World {
         // Who was told that something is made, and is not, waits for it to be stored.
         let misled = |until: u64| until > 0 && since < until + Policy::default().storage;
         let misled = self.hosts.iter().any(|host| misled(host.babbles_until));
-        if calm && !misled && now - since > STALL_MAX && !self.films[film].is_bad() {
+        if calm && !self.weak && !misled && now - since > STALL_MAX && !self.films[film].is_bad() {
             self.checks.broke(
                 "viewers are served before batches, and in time",
                 format!("viewer {at} waits for segment {next} for {} ms", now - since),

@@ -11,6 +11,7 @@ mod driver;
 mod faults;
 mod flaw;
 mod host;
+mod hurry;
 mod jobs;
 mod rest;
 mod weather;

@@ -12,6 +12,7 @@ use crate::chance::Chance;
 use crate::check::Checks;
 use crate::flaw::Flaw;
 use crate::host::Host;
+use crate::hurry::Hurry;
 use crate::jobs::{Film, Viewer};
 use crate::rest::Rests;
 use crate::weather::{CLEAR_AT, Fault, OVER_AT, Weather};
@@ -98,6 +99,9 @@ pub struct World {
     pub films: Vec<Film>,
     pub viewers: Vec<Viewer>,
     pub rests: Rests,
+    pub hurry: Hurry,
+    /// Whether there is too little for all, all the time.
+    pub weak: bool,
     pub store: BTreeSet<(JobId, u32, u32)>,
     pub store_stalls_until: u64,
     pub store_errs_until: u64,
@@ -110,11 +114,12 @@ pub struct World {
 impl World {
     pub fn of(seed: u64, flaw: Option<Flaw>) -> World {
         let mut chance = Chance::of(seed);
-        let hosts = chance.between(2, 6) as usize;
+        let weak = chance.happens(2_500);
+        let hosts = chance.between(2, if weak { 3 } else { 6 }) as usize;
         let weather = Weather::of(&mut chance, hosts);
-        let hosts = (0..hosts).map(|index| Host::new(&mut chance, index)).collect();
-        let films: Vec<Film> =
-            (0..chance.between(1, 5)).map(|index| Film::of(&mut chance, index)).collect();
+        let hosts = (0..hosts).map(|index| Host::new(&mut chance, index, weak)).collect();
+        let films = 0..chance.between(1, 5);
+        let films: Vec<Film> = films.map(|index| Film::of(&mut chance, index, weak)).collect();
         let viewers = (0..chance.below(7)).map(|index| Viewer::of(&mut chance, index, &films));
         let viewers = viewers.collect();
         let mut world = World {
@@ -132,6 +137,8 @@ impl World {
             films,
             viewers,
             rests: Rests::default(),
+            hurry: Hurry::default(),
+            weak,
             store: BTreeSet::new(),
             store_stalls_until: 0,
             store_errs_until: 0,
@@ -268,6 +275,7 @@ impl World {
         self.planner = Some(Planner::new(Term(self.term), policy, Moment(self.now)));
         self.checks.led(self.now);
         self.rests.clear();
+        self.hurry.clear();
         for film in 0..self.films.len() {
             if self.films[film].batch_open() {
                 self.tell_film(film);
@@ -291,6 +299,7 @@ impl World {
         }
         let Some(planner) = &mut self.planner else { return };
         self.rests.told(&event);
+        self.hurry.told(&event);
         let decisions = planner.handle(Moment(self.now), event);
         self.checks.steps += 1;
         let next = planner.deadline();
