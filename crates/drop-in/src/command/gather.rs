@@ -97,6 +97,11 @@ pub fn gather(mut files: Files, maps: &[PathMap], directory: &str) -> Result<Gat
         if Path::new(directory).is_dir() && !directories.contains(directory) {
             directories.push(directory.clone());
         }
+        // One that is a file here is a file there, so that ffmpeg says what it would say here.
+        if let Some(file) = Path::new(directory).ancestors().find(|above| above.is_file()) {
+            let path = file.to_string_lossy().into_owned();
+            smalls.found.push(Small { path, content: Content::List(Vec::new()) });
+        }
         if let Name::Exactly(name) = name {
             let path = format!("{}/{name}", directory.trim_end_matches('/'));
             if Path::new(&path).exists() {

@@ -146,6 +146,8 @@ impl<'a> Follower<'a> {
             End::Failed(reason) => reason,
         };
         self.report.error(&reason);
+        // ffmpeg's last words whenever something fails, which people look for.
+        self.report.error("Conversion failed!");
         Ok(Ending::FAILED)
     }
 
