@@ -1,5 +1,6 @@
 //! Who started us: keys on standard input, and signals.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::task::Poll;
@@ -23,6 +24,8 @@ const ENDING: [(fn() -> SignalKind, i32); 3] =
 pub struct Caller {
     signals: Vec<(Signal, i32)>,
     keys: Option<Keys>,
+    /// Typed during an errand.
+    held: VecDeque<u8>,
 }
 
 /// A thread that reads standard input until this is dropped.
@@ -48,28 +51,37 @@ impl Caller {
         let signals = ENDING.into_iter().map(|(kind, number)| Ok((signal(kind())?, number)));
         // Without a thread there are no keys, and signals still end the run.
         let keys = if keys { Keys::listen().ok() } else { None };
-        Ok(Caller { signals: signals.collect::<io::Result<_>>()?, keys })
+        let signals = signals.collect::<io::Result<_>>()?;
+        Ok(Caller { signals, keys, held: VecDeque::new() })
     }
 
-    /// What `work` gives, unless the caller ends the run before. Other keys mean nothing yet.
+    /// What `work` gives, unless the caller ends the run before. Other keys are heard after it.
     pub async fn unless_ended<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Ending> {
         tokio::pin!(work);
         loop {
             let word = tokio::select! {
+                biased;
                 done = &mut work => return Ok(done),
-                word = self.next() => word,
+                word = self.arriving() => word,
             };
             match word {
                 Word::Signal(_) => return Err(Ending::SIGNALLED),
                 Word::Key(b'q') => return Err(Ending::DONE),
-                Word::Key(_) => {}
+                Word::Key(byte) => self.held.push_back(byte),
             }
         }
     }
 
     /// A byte or a signal.
     pub async fn next(&mut self) -> Word {
-        let Caller { keys, signals } = self;
+        match self.held.pop_front() {
+            Some(byte) => Word::Key(byte),
+            None => self.arriving().await,
+        }
+    }
+
+    async fn arriving(&mut self) -> Word {
+        let Caller { keys, signals, .. } = self;
         let arriving = std::future::poll_fn(|context| {
             for (signal, number) in &mut *signals {
                 if signal.poll_recv(context).is_ready() {

@@ -1,6 +1,6 @@
 //! Segments on their way from workers into files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use super::files::{FileError, Part};
 
 /// A worker that is there takes a connection within this.
 const CONNECT: Duration = Duration::from_secs(1);
-/// A worker that sends nothing for so long is not waited for: somebody else has the segment, or makes it.
-const SILENCE: Duration = Duration::from_secs(2);
+/// A worker that sends nothing for so long is not waited for: somebody else has the segment, or makes
+/// it. Long enough to read one from a slow store.
+const SILENCE: Duration = Duration::from_secs(4);
 /// So many segments are on their way at once.
 const AT_ONCE: usize = 3;
 
@@ -44,13 +45,14 @@ pub enum FetchError {
 pub struct Fetches {
     job: String,
     channels: HashMap<String, Channel>,
+    pieces: HashSet<Piece>,
     under_way: JoinSet<(Piece, Result<Part, FetchError>)>,
 }
 
 impl Fetches {
     /// None yet, of a job.
     pub fn new(job: String) -> Fetches {
-        Fetches { job, channels: HashMap::new(), under_way: JoinSet::new() }
+        Fetches { job, channels: HashMap::new(), pieces: HashSet::new(), under_way: JoinSet::new() }
     }
 
     /// Whether another may begin.
@@ -58,8 +60,14 @@ impl Fetches {
         self.under_way.len() < AT_ONCE
     }
 
+    /// Whether a piece is on its way.
+    pub fn has(&self, piece: Piece) -> bool {
+        self.pieces.contains(&piece)
+    }
+
     /// Begins to fetch a piece from a worker, for a file.
     pub fn begin(&mut self, piece: Piece, address: &str, path: PathBuf) {
+        self.pieces.insert(piece);
         let channel = self.channel(address);
         let job = self.job.clone();
         let address = address.to_owned();
@@ -75,7 +83,10 @@ impl Fetches {
     /// What came next; never, if nothing is on its way.
     pub async fn next(&mut self) -> (Piece, Result<Part, FetchError>) {
         match self.under_way.join_next().await {
-            Some(Ok(ended)) => ended,
+            Some(Ok(ended)) => {
+                self.pieces.remove(&ended.0);
+                ended
+            }
             Some(Err(panicked)) => std::panic::resume_unwind(panicked.into_panic()),
             None => std::future::pending().await,
         }

@@ -2,6 +2,7 @@
 //! changes after that.
 
 use std::fs::{self, File, FileTimes, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -39,14 +40,15 @@ impl Part {
         let Some(name) = path.file_name() else {
             return Err(wrong(io::ErrorKind::InvalidFilename.into()));
         };
-        // Begins with the media server's own words, which it removes files by, and ends with none
-        // of its extensions, which it counts files by.
+        // Holds the media server's own words, which it removes files by, and ends with none of its
+        // extensions, which it counts files by. No two are the same, whoever else writes here and
+        // whatever a process of the same number left behind.
         let name = name.to_string_lossy();
         let kept = name.char_indices().take_while(|(at, _)| *at < NAME_KEPT);
         let kept: String = kept.map(|(_, char)| char).collect();
-        let hidden = format!(".{kept}.{}.part", std::process::id());
-        let written_as = path.with_file_name(hidden);
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&written_as);
+        let unique = RandomState::new().hash_one(std::process::id());
+        let written_as = path.with_file_name(format!(".{kept}.{unique:016x}.part"));
+        let file = OpenOptions::new().write(true).create_new(true).open(&written_as);
         let file = Some(file.map_err(wrong)?);
         Ok(Part { file, written_as, path: path.to_owned() })
     }
@@ -132,6 +134,19 @@ mod tests {
         part.write(b"ha").unwrap();
         drop(part);
         assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn two_that_will_be_one_file_do_not_touch_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("abc0.ts");
+        let (mut one, mut other) = (Part::begin(&path).unwrap(), Part::begin(&path).unwrap());
+        one.write(b"whole").unwrap();
+        other.write(b"ha").unwrap();
+        drop(other);
+        Files::default().finish(one).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(names(directory.path()), ["abc0.ts"]);
     }
 
     #[test]

@@ -28,6 +28,13 @@ const STATS: Duration = Duration::from_millis(500);
 /// Where the playhead is, is said at most this often.
 const SAY: Duration = Duration::from_millis(50);
 
+/// So many segments from the next one on are fetched before it is there.
+const WINDOW: u32 = 8;
+/// Workers that give nothing are tried for so long; before the first segment somebody else may still
+/// do the line.
+const FAILING_MAX: Duration = Duration::from_secs(60);
+const FAILING_FIRST_MAX: Duration = Duration::from_secs(15);
+
 /// A job that is being followed.
 pub struct Follower<'a> {
     config: &'a Config,
@@ -44,8 +51,8 @@ pub struct Follower<'a> {
     first: u32,
     /// The next to be named.
     next: u32,
-    /// The next to be fetched.
-    fetching: u32,
+    /// Since when workers do not give what they are said to have.
+    failing: Option<Instant>,
     begun: Instant,
     /// Since when nothing more is wanted.
     paused: Option<Instant>,
@@ -110,7 +117,7 @@ impl<'a> Follower<'a> {
             init,
             first,
             next: first,
-            fetching: first,
+            failing: None,
             begun: now,
             paused: None,
             rested: Duration::ZERO,
@@ -165,7 +172,7 @@ impl<'a> Follower<'a> {
             word = caller.next() => self.hear_caller(word),
             heard = self.link.hear() => match heard {
                 Ok(News::Segments(news)) => { self.learn(news); Ok(()) }
-                Ok(News::Lost) => self.lost().await,
+                Ok(News::Lost) => unless_ended(caller, self.lost()).await,
                 Err(status) => { self.broken(status.message()); Ok(()) }
             },
             (piece, fetched) = self.fetches.next() => {
@@ -175,7 +182,7 @@ impl<'a> Follower<'a> {
                 }
                 self.name_parts()
             }
-            () = tokio::time::sleep_until(ticks) => self.tick().await,
+            () = tokio::time::sleep_until(ticks) => unless_ended(caller, self.tick()).await,
         }
     }
 
@@ -293,12 +300,16 @@ impl<'a> Follower<'a> {
             self.fetches.begin(Piece::Init, address, path.to_owned());
             self.init = InitState::UnderWay;
         }
-        while self.fetches.has_room()
-            && let Some(address) = self.holders.get(&self.fetching)
-        {
-            let path = self.layout.segment(self.fetching);
-            self.fetches.begin(Piece::Segment(self.fetching), address, path);
-            self.fetching += 1;
+        // Whatever is far ahead waits for what is next: each takes a file.
+        for index in self.next..self.next.saturating_add(WINDOW) {
+            let piece = Piece::Segment(index);
+            let Some(address) = self.holders.get(&index) else { continue };
+            if !self.fetches.has_room() {
+                break;
+            }
+            if !self.fetches.has(piece) && !self.parts.contains_key(&index) {
+                self.fetches.begin(piece, address, self.layout.segment(index));
+            }
         }
     }
 
@@ -314,15 +325,27 @@ impl<'a> Follower<'a> {
             (_, Err(FetchError::File(error))) => return Err(error.into()),
             (piece, Err(FetchError::Worker(reason))) => {
                 self.report.note(&format!("a worker does not give a segment: {reason}"));
-                match piece {
-                    Piece::Init => self.init = InitState::Missing,
-                    Piece::Segment(index) => self.fetching = self.fetching.min(index),
+                if piece == Piece::Init {
+                    self.init = InitState::Missing;
                 }
+                self.check_failing(&reason)?;
                 // On a new stream the scheduler says anew where everything is.
                 self.broken(&reason);
             }
         }
         Ok(())
+    }
+
+    /// Workers that are there and cannot be read from are waited for only so long.
+    fn check_failing(&mut self, reason: &str) -> Result<(), End> {
+        let since = *self.failing.get_or_insert_with(Instant::now);
+        let patience = if self.next > self.first { FAILING_MAX } else { FAILING_FIRST_MAX };
+        if since.elapsed() < patience {
+            return Ok(());
+        }
+        let waited = seconds(since.elapsed());
+        let reason = format!("workers give nothing, for {waited}: {reason}");
+        Err(End::Trouble(Trouble::Unreachable(reason)))
     }
 
     /// Names what is whole, in order.
@@ -334,14 +357,12 @@ impl<'a> Follower<'a> {
             self.files.finish(part)?;
             self.holders.remove(&self.next);
             self.next += 1;
+            self.failing = None;
             self.to_say = true;
             if self.layout.grows() {
                 self.put_playlist(false)?;
             }
         }
-        // What was fetched twice, after a worker was lost, is here already.
-        self.fetching = self.fetching.max(self.next);
-        self.parts.retain(|index, _| *index >= self.next);
         Ok(())
     }
 
@@ -383,4 +404,12 @@ impl<'a> Follower<'a> {
             Fate::Refused(trouble) => End::Trouble(trouble),
         })
     }
+}
+
+/// Does what takes a while, unless the caller ends the run meanwhile.
+async fn unless_ended(
+    caller: &mut Caller,
+    errand: impl Future<Output = Result<(), End>>,
+) -> Result<(), End> {
+    caller.unless_ended(errand).await.unwrap_or_else(|ending| Err(End::Ending(ending)))
 }

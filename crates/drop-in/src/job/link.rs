@@ -166,7 +166,12 @@ impl<'a> Link<'a> {
         let again = in_time(jobs.submit(self.submission.clone())).await;
         match again.map(|again| again.into_inner().job) {
             Ok(job) if job != self.job => Fate::Changed,
-            Err(status) if status.code() == Code::InvalidArgument => {
+            Err(status)
+                if matches!(
+                    status.code(),
+                    Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition
+                ) =>
+            {
                 Fate::Refused(refused(&status))
             }
             // Who could not answer may know better when it is claimed again.
