@@ -23,8 +23,6 @@ use crate::{Ending, Trouble, command, job, local};
 const FAILED: u8 = 1;
 /// What it says when a signal ended it.
 const SIGNALLED: u8 = 255;
-/// What took longer to find out is not found out again for each line.
-const LONG: Duration = Duration::from_secs(2);
 /// A scheduler that is not there is looked for again after this.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
@@ -167,7 +165,6 @@ impl Run {
         }
         let mut job = self.decision.job.as_ref();
         loop {
-            let asked = Instant::now();
             let trouble = match self.attempt(line, &mut job) {
                 Ok(ending) => {
                     self.kept.forget_absence();
@@ -180,9 +177,10 @@ impl Run {
             let is_absent = matches!(trouble, Trouble::Unreachable(_));
             let left = self.config.absent_wait.saturating_sub(since.elapsed());
             if !is_absent || left.is_zero() || self.may_run_here(&trouble) {
-                // Others are spared what took long to find out, and that nobody is there at all.
+                // Others are spared to find out that nobody is there. A worker that does not answer says
+                // nothing of the schedulers, however long that took.
                 let schedulers = &self.config.schedulers;
-                if is_absent && (asked.elapsed() > LONG || !is_anybody_there(schedulers)) {
+                if is_absent && !is_anybody_there(schedulers) {
                     self.kept.remember_absence(schedulers);
                 }
                 return self.without_pool(&trouble, since, pause);

@@ -1,15 +1,20 @@
 //! What a worker's ffmpeg writes, at the paths that the line names here. Files that grow are seen to
 //! grow; all others have their name when they are complete, not before.
 
-use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, FileTimes, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use segue_api::v1::file_event::Event;
-use segue_api::v1::{FileEvent, Renamed, Wrote};
+use segue_api::v1::{FileEvent, Wrote};
 use segue_ffmpeg::files::Files;
+
+/// Names that are tried for a file that is not complete. One that is taken is rare enough.
+const NAMES: usize = 8;
 
 /// Files that are being written. What is not complete when this is dropped goes, unless it grew.
 #[derive(Debug)]
@@ -20,7 +25,10 @@ pub struct Outputs {
     pub delivered: bool,
     /// Files that are complete, and have their names.
     pub complete: Vec<String>,
-    numbers: u64,
+    /// Files here that this run made: nothing else is removed.
+    made: HashSet<String>,
+    /// When the last one was complete.
+    latest: Option<SystemTime>,
 }
 
 #[derive(Debug)]
@@ -46,7 +54,8 @@ impl Outputs {
             open: HashMap::new(),
             delivered: false,
             complete: Vec::new(),
-            numbers: 0,
+            made: HashSet::new(),
+            latest: None,
         }
     }
 
@@ -69,20 +78,26 @@ impl Outputs {
                 None => Ok(()),
             },
             Event::Closed(_) => match self.open.remove(path) {
-                Some(Open { part: Some(part), .. }) => {
+                Some(Open { file, part: Some(part) }) => {
+                    self.date(&file);
                     fs::rename(&part, path).inspect_err(|_| drop(fs::remove_file(&part)))?;
                     self.delivered = true;
+                    self.made.insert(path.to_owned());
                     self.complete.push(path.to_owned());
                     Ok(())
                 }
                 _ => Ok(()),
             },
-            Event::Renamed(Renamed { to }) if self.expected.expects(&to).is_some() => {
-                fs::rename(path, to)
-            }
+            // No worker says so: what has another name is removed, and made again.
             Event::Renamed(_) => Ok(()),
             Event::Removed(_) => {
-                self.open.remove(path);
+                if let Some(Open { part: Some(part), .. }) = self.open.remove(path) {
+                    let _ = fs::remove_file(part);
+                }
+                // What was here before is not the worker's.
+                if !self.made.remove(path) {
+                    return Ok(());
+                }
                 match fs::remove_file(path) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                     _ => Ok(()),
@@ -94,14 +109,12 @@ impl Outputs {
     fn make(&mut self, path: &str, growing: bool) -> io::Result<()> {
         let open = if growing {
             self.delivered = true;
-            Open { file: File::create(path)?, part: None }
+            let file = File::create(path)?;
+            self.made.insert(path.to_owned());
+            Open { file, part: None }
         } else {
-            self.numbers += 1;
             let directory = Path::new(path).parent().unwrap_or(Path::new("/"));
-            // Begins with a dot, so that no pattern of a media server takes it for its own.
-            let part = format!(".segue-{}-{}.part", std::process::id(), self.numbers);
-            let part = directory.join(part);
-            let file = OpenOptions::new().write(true).create_new(true).open(&part)?;
+            let (file, part) = begin(directory, name)?;
             Open { file, part: Some(part) }
         };
         if let Some(Open { part: Some(part), .. }) = self.open.insert(path.to_owned(), open) {
@@ -109,6 +122,40 @@ impl Outputs {
         }
         Ok(())
     }
+
+    /// Media servers take the newest file for the one that is being made: each is newer than all before.
+    fn date(&mut self, file: &File) {
+        let now = SystemTime::now();
+        let time = match self.latest {
+            Some(latest) if latest >= now => latest + Duration::from_micros(1),
+            _ => now,
+        };
+        self.latest = Some(time);
+        // Where times cannot be set the file is as good.
+        let _ = file.set_times(FileTimes::new().set_modified(time));
+    }
+}
+
+/// A new file in a directory, under the first of some names that nobody has.
+fn begin(directory: &Path, name: impl Fn() -> String) -> io::Result<(File, PathBuf)> {
+    let mut tried = 0;
+    loop {
+        let part = directory.join(name());
+        tried += 1;
+        match OpenOptions::new().write(true).create_new(true).open(&part) {
+            Ok(file) => return Ok((file, part)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tried < NAMES => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Begins with a dot, so that no pattern of a media server takes it for its own. In containers process
+/// ids come again, and who was killed left its files: so there is chance in it, too.
+fn name() -> String {
+    let id = std::process::id();
+    // The standard library's hash maps are seeded by the system's random numbers.
+    format!(".segue-{id}-{:016x}.part", RandomState::new().hash_one(id))
 }
 
 impl Drop for Outputs {
@@ -116,5 +163,102 @@ impl Drop for Outputs {
         for part in self.open.values().filter_map(|open| open.part.as_ref()) {
             let _ = fs::remove_file(part);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use segue_api::v1::{Closed, Made, Removed, Renamed};
+    use segue_ffmpeg::files::{Name, Output};
+
+    use super::*;
+
+    fn outputs(directory: &Path, names: &[&str], growing: bool) -> Outputs {
+        let output = |name: &&str| Output {
+            directory: directory.to_str().unwrap().to_owned(),
+            name: Name::Exactly((*name).to_owned()),
+            growing,
+        };
+        let outputs = names.iter().map(output).collect();
+        Outputs::new(Files { outputs, ..Files::default() })
+    }
+
+    fn say(outputs: &mut Outputs, path: &Path, event: Event) {
+        let path = path.to_str().unwrap().to_owned();
+        outputs.happened(FileEvent { path, event: Some(event) }).unwrap();
+    }
+
+    fn write(outputs: &mut Outputs, path: &Path) {
+        say(outputs, path, Event::Made(Made {}));
+        say(outputs, path, Event::Wrote(Wrote { offset: 0, data: b"new".to_vec() }));
+    }
+
+    fn count(directory: &Path) -> usize {
+        fs::read_dir(directory).unwrap().count()
+    }
+
+    #[test]
+    fn only_what_this_run_made_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.ts");
+        for growing in [false, true] {
+            let mut outputs = outputs(directory.path(), &["a.ts", "b.ts"], growing);
+            fs::write(&path, "old").unwrap();
+            say(&mut outputs, &path, Event::Removed(Removed {}));
+            let to = directory.path().join("b.ts").to_str().unwrap().to_owned();
+            say(&mut outputs, &path, Event::Renamed(Renamed { to }));
+            assert_eq!(fs::read(&path).unwrap(), b"old");
+            write(&mut outputs, &path);
+            say(&mut outputs, &path, Event::Closed(Closed {}));
+            assert_eq!(fs::read(&path).unwrap(), b"new");
+            say(&mut outputs, &path, Event::Removed(Removed {}));
+            assert_eq!(count(directory.path()), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_removed_before_it_is_complete_leaves_nothing_and_takes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.ts");
+        fs::write(&path, "old").unwrap();
+        let mut outputs = outputs(directory.path(), &["a.ts"], false);
+        write(&mut outputs, &path);
+        say(&mut outputs, &path, Event::Removed(Removed {}));
+        assert_eq!(count(directory.path()), 1);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_name_that_somebody_left_is_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("0"), "left").unwrap();
+        let next = Cell::new(0);
+        let name = || next.replace(next.get() + 1).to_string();
+        let (_, part) = begin(directory.path(), name).unwrap();
+        assert_eq!(part, directory.path().join("1"));
+        assert_eq!(fs::read(directory.path().join("0")).unwrap(), b"left");
+        let error = begin(directory.path(), || "0".to_owned()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_ne!(super::name(), super::name());
+    }
+
+    #[test]
+    fn later_files_are_newer_however_quickly_they_come() {
+        let directory = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..50).map(|index| format!("a{index}.ts")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut outputs = outputs(directory.path(), &names, false);
+        // As if the clock had been set back.
+        outputs.latest = Some(SystemTime::now() + Duration::from_secs(60));
+        let mut times = Vec::new();
+        for name in names {
+            let path = directory.path().join(name);
+            write(&mut outputs, &path);
+            say(&mut outputs, &path, Event::Closed(Closed {}));
+            times.push(fs::metadata(path).unwrap().modified().unwrap());
+        }
+        assert!(times.is_sorted_by(|a, b| a < b));
     }
 }

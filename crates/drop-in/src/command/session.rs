@@ -1,6 +1,7 @@
 //! One run on one worker: everything that goes to and fro over its stream.
 
 use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 use segue_api::v1::commands_client::CommandsClient;
@@ -9,13 +10,14 @@ use segue_api::v1::run_response::Says as Heard;
 use segue_api::v1::{self, RunRequest};
 use segue_ffmpeg::Program;
 use segue_ffmpeg::files::Piece;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
 use tonic::{Code, Status, Streaming};
 
-use super::answers::answer;
-use super::caller::{Caller, Interruption};
+use super::answers::{answer, room};
+use super::caller::{Caller, Interruption, Sink};
 use super::gather::{Content, Gathered};
 use super::outputs::Outputs;
 use crate::ending::Ending;
@@ -33,6 +35,8 @@ const STDIN_MAX: u64 = 256 << 10;
 const PART: usize = 1 << 20;
 /// Who was told to end is given so long; ffmpeg ends what it writes first.
 const END_MAX: Duration = Duration::from_secs(20);
+/// Its output is waited for so long then, by whoever reads it.
+const FLUSH_MAX: Duration = Duration::from_secs(3);
 
 /// How a run on a worker ended.
 #[derive(Debug)]
@@ -61,7 +65,37 @@ pub async fn run(
     place: v1::PlaceResponse,
     caller: &mut Caller,
 ) -> Outcome {
-    let lost = Outcome::lost;
+    let begun = tokio::select! {
+        begun = connect(program, gathered, place) => begun,
+        // Nothing runs yet that could end in good order.
+        Some(_) = caller.interruptions.recv() => return Outcome::Ended(Ending::SIGNALLED.code),
+    };
+    let (outgoing, incoming) = match begun {
+        Ok(streams) => streams,
+        Err(outcome) => return outcome,
+    };
+    let session = Session {
+        gathered,
+        outgoing,
+        room: room(),
+        outputs: Some(Outputs::new(gathered.files.clone())),
+        stdout_open: true,
+        said_anything: false,
+        stdin_waiting: 0,
+        quitting: false,
+    };
+    session.run(incoming, caller).await
+}
+
+/// Both ways of the stream to a worker that has all it needs to begin.
+type Streams = (mpsc::Sender<RunRequest>, Streaming<v1::RunResponse>);
+
+async fn connect(
+    program: Program,
+    gathered: &Gathered,
+    place: v1::PlaceResponse,
+) -> Result<Streams, Outcome> {
+    let lost = |why| Err(Outcome::lost(why));
     let endpoint = match Endpoint::from_shared(format!("http://{}", place.address)) {
         Ok(endpoint) => endpoint
             .connect_timeout(CONNECT)
@@ -84,21 +118,10 @@ pub async fn run(
     let mut client = CommandsClient::new(channel);
     let incoming = match client.run(ReceiverStream::new(requests)).await {
         Ok(response) => response.into_inner(),
-        Err(status) => return Outcome::of(&status),
+        Err(status) => return Err(Outcome::of(&status)),
     };
-    if let Err(why) = put_smalls(gathered, &outgoing).await {
-        return why;
-    }
-    let session = Session {
-        gathered,
-        outgoing,
-        outputs: Some(Outputs::new(gathered.files.clone())),
-        stdout_open: true,
-        said_anything: false,
-        stdin_waiting: 0,
-        quitting: false,
-    };
-    session.run(incoming, caller).await
+    put_smalls(gathered, &outgoing).await?;
+    Ok((outgoing, incoming))
 }
 
 impl Outcome {
@@ -191,6 +214,8 @@ async fn put_smalls(
 struct Session<'a> {
     gathered: &'a Gathered,
     outgoing: mpsc::Sender<RunRequest>,
+    /// For parts of inputs.
+    room: Arc<Semaphore>,
     /// None only while it is at work.
     outputs: Option<Outputs>,
     stdout_open: bool,
@@ -212,66 +237,61 @@ impl Session<'_> {
         if !caller.stdin.is_open() {
             say(&outgoing, Says::Close(v1::Close { stream: v1::Stream::Stdin.into() })).await;
         }
-        let (mut end_by, mut told) = (None, false);
+        let mut end_by = None;
         // Signals are passed on whatever else waits.
         let Caller { stdin, stdout, stderr, interruptions, .. } = caller;
-        let outcome = loop {
-            let due = async {
-                match end_by {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+        let outcome = 'run: loop {
             tokio::select! {
-                            message = incoming.message() => {
-                                let heard = match message {
-                                    Ok(Some(message)) => message.says,
-                                    Ok(None) => break self.lost("it ended the stream"),
-                                    Err(status) => break self.ended_with(&status),
-                                };
-                                let Some(heard) = heard else { continue };
-                                let handled = self.hear(heard, stdout, stderr);
-                                tokio::pin!(handled);
-                                // Whoever reads our output may take for ever: signals are heard meanwhile.
-                                let ended = loop {
-                                    tokio::select! {
-                                        ended = &mut handled => break ended,
-                                        Some(what) = interruptions.recv() => {
-                                            interrupt(&outgoing, what).await;
-            told = true;
-                                            end_by.get_or_insert(tokio::time::Instant::now() + END_MAX);
-                                        }
-                                    }
-                                };
-                                if let Some(outcome) = ended {
-                                    break outcome;
-                                }
-                            }
-                            bytes = stdin.next(), if stdin.is_open() && self.stdin_waiting < STDIN_MAX => {
-                                match bytes {
-                                    Some(bytes) => {
-                                        self.stdin_waiting += bytes.len() as u64;
-                                        self.quitting |= bytes.contains(&b'q');
-                                        // Read once, it cannot be given to another worker.
-                                        self.said_anything = true;
-                                        say(&outgoing, Says::Stdin(bytes)).await;
-                                    }
-                                    None => {
-                                        let stream = v1::Stream::Stdin.into();
-                                        say(&outgoing, Says::Close(v1::Close { stream })).await;
-                                    }
-                                }
-                            }
+                message = incoming.message() => {
+                    let heard = match message {
+                        Ok(Some(message)) => message.says,
+                        Ok(None) => break self.lost("it ended the stream"),
+                        Err(status) => break self.ended_with(&status),
+                    };
+                    let Some(heard) = heard else { continue };
+                    let handled = self.hear(heard, stdout, stderr);
+                    tokio::pin!(handled);
+                    // Whoever reads our output may take for ever: signals are heard meanwhile.
+                    let ended = loop {
+                        tokio::select! {
+                            ended = &mut handled => break ended,
                             Some(what) = interruptions.recv() => {
                                 interrupt(&outgoing, what).await;
-            told = true;
-                                end_by.get_or_insert(tokio::time::Instant::now() + END_MAX);
+                                end_by.get_or_insert(Instant::now() + END_MAX);
                             }
-                            () = due => break Outcome::Ended(Ending::SIGNALLED.code),
+                            () = due(end_by) => {
+                                break 'run Outcome::Ended(Ending::SIGNALLED.code);
+                            }
                         }
+                    };
+                    if let Some(outcome) = ended {
+                        break outcome;
+                    }
+                }
+                bytes = stdin.next(), if stdin.is_open() && self.stdin_waiting < STDIN_MAX => {
+                    match bytes {
+                        Some(bytes) => {
+                            self.stdin_waiting += bytes.len() as u64;
+                            self.quitting |= bytes.contains(&b'q');
+                            // Read once, it cannot be given to another worker.
+                            self.said_anything = true;
+                            say(&outgoing, Says::Stdin(bytes)).await;
+                        }
+                        None => {
+                            let stream = v1::Stream::Stdin.into();
+                            say(&outgoing, Says::Close(v1::Close { stream })).await;
+                        }
+                    }
+                }
+                Some(what) = interruptions.recv() => {
+                    interrupt(&outgoing, what).await;
+                    end_by.get_or_insert(Instant::now() + END_MAX);
+                }
+                () = due(end_by) => break Outcome::Ended(Ending::SIGNALLED.code),
+            }
         };
-        stdout.flush().await;
-        stderr.flush().await;
+        let told = end_by.is_some();
+        flush(stdout, stderr, interruptions, told).await;
         match outcome {
             Outcome::Lost { delivered, complete, quitting, why } => {
                 Outcome::Lost { delivered, complete, quitting: quitting || told, why }
@@ -300,12 +320,7 @@ impl Session<'_> {
     }
 
     /// Does what the worker says; says how the run ended, if it did.
-    async fn hear(
-        &mut self,
-        heard: Heard,
-        stdout: &super::caller::Sink,
-        stderr: &super::caller::Sink,
-    ) -> Option<Outcome> {
+    async fn hear(&mut self, heard: Heard, stdout: &Sink, stderr: &Sink) -> Option<Outcome> {
         match heard {
             Heard::Started(_) => {}
             Heard::Stdout(bytes) => {
@@ -321,7 +336,7 @@ impl Session<'_> {
                 // Nobody who hears it is no reason to end.
                 stderr.write(bytes).await;
             }
-            Heard::Read(read) => answer(&self.gathered.inputs, read, &self.outgoing),
+            Heard::Read(read) => answer(&self.gathered.inputs, read, &self.room, &self.outgoing),
             Heard::File(event) => return self.file(event).await,
             Heard::StdinTaken(count) => {
                 self.stdin_waiting = self.stdin_waiting.saturating_sub(count);
@@ -355,6 +370,35 @@ impl Session<'_> {
     }
 }
 
+/// Comes at that time, if there is one.
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for whoever reads our output, as ffmpeg would; not for ever once a signal asked for the end.
+async fn flush(
+    stdout: &Sink,
+    stderr: &Sink,
+    interruptions: &mut mpsc::Receiver<Interruption>,
+    told: bool,
+) {
+    let all = async {
+        stdout.flush().await;
+        stderr.flush().await;
+    };
+    tokio::pin!(all);
+    if !told {
+        tokio::select! {
+            () = &mut all => return,
+            Some(_) = interruptions.recv() => {}
+        }
+    }
+    let _ = tokio::time::timeout(FLUSH_MAX, all).await;
+}
+
 async fn say(outgoing: &mpsc::Sender<RunRequest>, says: Says) {
     // A stream that is over says so where it is read.
     let _ = outgoing.send(RunRequest { says: Some(says) }).await;
@@ -366,4 +410,72 @@ async fn interrupt(outgoing: &mpsc::Sender<RunRequest>, what: Interruption) {
         Interruption::Terminate => v1::signal::Kind::Terminate,
     };
     say(outgoing, Says::Signal(v1::Signal { kind: kind.into() })).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use segue_ffmpeg::files::Files;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Takes nothing, ever.
+    struct Stuck;
+
+    impl Write for Stuck {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            loop {
+                std::thread::park();
+            }
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn caller(interruptions: mpsc::Receiver<Interruption>) -> Caller {
+        let (stdin, stderr) = (Box::new(std::io::empty()), Box::new(std::io::sink()));
+        Caller::new("/".to_owned(), stdin, Box::new(Stuck), stderr, interruptions)
+    }
+
+    #[tokio::test]
+    async fn a_signal_is_heard_before_the_worker_says_anything() {
+        // It takes the connection, and does not answer.
+        let worker = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = worker.local_addr().unwrap().to_string();
+        let gathered = Gathered {
+            files: Files::default(),
+            inputs: Vec::new(),
+            smalls: Vec::new(),
+            directories: Vec::new(),
+            present: Vec::new(),
+            growing: Vec::new(),
+            network: false,
+        };
+        let (tell, interruptions) = mpsc::channel(1);
+        let mut caller = caller(interruptions);
+        let place = v1::PlaceResponse { address, ..v1::PlaceResponse::default() };
+        let run = run(Program::Ffmpeg, &gathered, place, &mut caller);
+        let signal = async {
+            let connection = worker.accept().await.unwrap();
+            tell.send(Interruption::Terminate).await.unwrap();
+            connection
+        };
+        let (outcome, _connection) = tokio::join!(run, signal);
+        assert!(matches!(outcome, Outcome::Ended(255)), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn output_that_nobody_reads_does_not_keep_what_is_to_end() {
+        let (tell, interruptions) = mpsc::channel(1);
+        let mut caller = caller(interruptions);
+        assert!(caller.stdout.write(b"film".to_vec()).await);
+        let Caller { stdout, stderr, interruptions, .. } = &mut caller;
+        tell.send(Interruption::Terminate).await.unwrap();
+        flush(stdout, stderr, interruptions, false).await;
+        flush(stdout, stderr, interruptions, true).await;
+    }
 }
