@@ -16,8 +16,8 @@ fn film(seconds: i64) -> SourceFacts {
     facts.duration = Time::from_secs(seconds);
     if let Some(video) = &mut facts.video {
         (video.frame_rate, video.clock.rate) = (FrameRate::Constant(rate), rate);
-        (video.start, video.clock.start) = (facts.start, Time::ZERO);
-        video.end = facts.start + facts.duration;
+        (video.start, video.clock.start) = (Time::ZERO, Time::ZERO);
+        video.end = facts.duration;
     }
     facts
 }
@@ -53,6 +53,16 @@ fn a_segment_begins_with_the_first_frame_that_is_not_before_its_boundary() {
     assert_eq!(text, expected);
     assert_eq!(layout.frames(0, 4), Some(240));
     assert_eq!(layout.frames(1, 2), Some(72));
+}
+
+#[test]
+fn a_recording_that_begins_at_another_time_is_as_long() {
+    let mut late = film(10);
+    late.start = Time::from_millis(1_400);
+    let text = |facts: &SourceFacts| {
+        layout(&projection(), Packaging::MpegTs, facts).playlist_text(0, 4, true)
+    };
+    assert_eq!(text(&late), text(&film(10)));
 }
 
 #[test]

@@ -111,7 +111,7 @@ impl Layout {
         // ffmpeg counts time by the picture if there is one, and then a segment begins with the
         // first frame that is not before its boundary.
         let (grid, step, end) = match &facts.video {
-            Some(video) => (video.clock, 1, video.end - facts.start),
+            Some(video) => (video.clock, 1, video.end),
             None => {
                 let rate = Time::from_secs(i64::from(sample_rate.max(1)));
                 let clock = FrameClock { start: Time::ZERO, rate };
