@@ -15,6 +15,7 @@ use segue_api::v1::run_response::Says as Heard;
 use segue_api::v1::{self, RunRequest};
 use support::film;
 use support::pool::Pool;
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
 use tonic::{Code, Status};
@@ -198,4 +199,34 @@ async fn paths_that_leave_the_tree_are_refused() {
     };
     let heard = begin_with(&place(&pool).await, begin, Vec::new()).await;
     assert!(heard.is_ok_and(|(code, ..)| code == Some(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn standard_input_that_is_not_taken_ends_the_run() {
+    let pool = pool();
+    let placed = place(&pool).await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", placed.address)).unwrap();
+    let mut client = CommandsClient::new(endpoint.connect().await.unwrap());
+    let words = ["-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "nullsrc=d=60"];
+    let begin = v1::Begin {
+        ticket: placed.ticket.clone(),
+        program: Program::Ffmpeg.into(),
+        arguments: words.into_iter().chain(["-f", "null", "-"]).map(word).collect(),
+        directory: "/".to_owned(),
+        ..v1::Begin::default()
+    };
+    let more = std::iter::repeat_n(Says::Stdin(vec![0; 64 << 10]), 32);
+    let says = [Says::Begin(begin), Says::Go(v1::Go {})].into_iter().chain(more);
+    let says: Vec<_> = says.map(|says| RunRequest { says: Some(says) }).collect();
+    // What is said does not end before the run does.
+    let says = tokio_stream::iter(says).chain(tokio_stream::pending());
+    let mut incoming = client.run(says).await.unwrap().into_inner();
+    let refused = loop {
+        match incoming.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("it ended well"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::Signal;
 use segue_api::v1;
@@ -30,6 +31,7 @@ use super::child::Group;
 use super::exec::Order;
 use super::http::Server;
 use super::inputs::{Asker, ToCaller, says};
+use super::numbered::Numbered;
 use super::scratch::Scratch;
 use super::service::Means;
 use super::watch::{Ended, Watch};
@@ -104,16 +106,21 @@ impl Conduct {
 
         let (events, closing) = (Events::default(), CancellationToken::new());
         let (stdin, written) = mpsc::unbounded_channel();
+        let flood = Flood::default();
         let listener = Listener {
             asker: asker.clone(),
             stdin,
+            flood: flood.clone(),
             events: events.clone(),
             stdout_closed: closing.clone(),
         };
         let mut tasks = JoinSet::new();
         let incoming = self.incoming;
         tasks.spawn(async move { listener.listen(incoming).await });
-        fetch(&layout, &self.begin.inputs, &asker).await?;
+        tokio::select! {
+            fetched = fetch(&layout, &self.begin.inputs, &asker) => fetched?,
+            () = flood.came.cancelled() => return Err(flooded()),
+        }
 
         let order = Order {
             parent: std::process::id(),
@@ -130,6 +137,7 @@ impl Conduct {
             self.to_caller.clone(),
             growing,
             present,
+            Numbered::new(&arguments),
             self.means.settings.scratch_max,
         )
         .map_err(failed("what the command writes cannot be watched"))?;
@@ -152,7 +160,7 @@ impl Conduct {
 
         let cannot = failed("the command's streams cannot be read");
         let input = pipe::Sender::from_owned_fd(OwnedFd::from(input)).map_err(&cannot)?;
-        tasks.spawn(feed(input, written, self.to_caller.clone()));
+        tasks.spawn(feed(input, written, flood.clone(), self.to_caller.clone()));
         let mut pumps = JoinSet::new();
         let output = pipe::Receiver::from_owned_fd(OwnedFd::from(output)).map_err(&cannot)?;
         pumps.spawn(pump(output, self.to_caller.clone(), Says::Stdout, closing));
@@ -167,6 +175,7 @@ impl Conduct {
         });
         let status = tokio::select! {
             status = waited => status,
+            () = flood.came.cancelled() => return Err(flooded()),
             stopped = &mut watching => {
                 let error = match stopped {
                     Ok(Err(error)) => error,
@@ -397,10 +406,35 @@ impl Events {
 /// Standard input as it comes: bytes, and then its end.
 type Stdin = mpsc::UnboundedSender<Vec<u8>>;
 
+/// What waits of it. It cannot be left with the caller: answers to reads come by the same way.
+#[derive(Clone, Default)]
+struct Flood {
+    waits: Arc<AtomicUsize>,
+    /// It was too much.
+    came: CancellationToken,
+}
+
+impl Flood {
+    /// Whether there is room for so much more; if not, the run ends.
+    fn takes(&self, count: usize) -> bool {
+        let waited = self.waits.fetch_add(count, Ordering::Relaxed);
+        let takes = waited.saturating_add(count) <= STDIN_MAX;
+        if !takes {
+            self.came.cancel();
+        }
+        takes
+    }
+}
+
+fn flooded() -> Status {
+    Status::resource_exhausted("stdin: more than 256 KiB that were not taken yet")
+}
+
 /// Hears what the caller says while the program runs. Never waits: answers to reads come by here.
 struct Listener {
     asker: Asker,
     stdin: Stdin,
+    flood: Flood,
     events: Events,
     stdout_closed: CancellationToken,
 }
@@ -416,7 +450,10 @@ impl Listener {
             };
             match says {
                 Some(Request::Stdin(bytes)) => {
-                    if let Some(stdin) = stdin.as_ref().filter(|_| bytes.len() <= STDIN_MAX) {
+                    if let Some(stdin) = stdin.as_ref().filter(|_| !bytes.is_empty()) {
+                        if !self.flood.takes(bytes.len()) {
+                            return;
+                        }
                         // A program that takes no more is no reason to end.
                         let _ = stdin.send(bytes);
                     }
@@ -442,6 +479,7 @@ impl Listener {
 async fn feed(
     mut input: pipe::Sender,
     mut written: mpsc::UnboundedReceiver<Vec<u8>>,
+    flood: Flood,
     to_caller: ToCaller,
 ) {
     let mut open = true;
@@ -449,6 +487,7 @@ async fn feed(
         if open && input.write_all(&bytes).await.is_err() {
             open = false;
         }
+        flood.waits.fetch_sub(bytes.len(), Ordering::Relaxed);
         let taken = says(Says::StdinTaken(bytes.len() as u64));
         if to_caller.send(taken).await.is_err() {
             return;

@@ -21,6 +21,7 @@ pub mod exec;
 mod growth;
 mod http;
 mod inputs;
+mod numbered;
 mod offer;
 mod sandbox;
 mod scratch;

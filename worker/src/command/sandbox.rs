@@ -64,8 +64,10 @@ const SYSTEM_NETWORK: &[&str] = &[
     "/etc/host.conf",
     "/etc/gai.conf",
     "/etc/services",
-    "/etc/ssl",
-    "/etc/pki",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/pki/ca-trust",
     "/etc/ca-certificates",
     "/run/systemd/resolve",
 ];
@@ -135,6 +137,15 @@ fn enter_landlock(order: &Order, unenforced: &mut Vec<String>) -> Result<(), Str
     let everything = AccessFs::from_all(abi);
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     let device = read | AccessFs::WriteFile | AccessFs::IoctlDev;
+    // Files and directories, no links: we look into these from outside.
+    let write = read
+        | AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::MakeReg
+        | AccessFs::MakeDir
+        | AccessFs::RemoveFile
+        | AccessFs::RemoveDir
+        | AccessFs::Refer;
     let mut readable = existing(SYSTEM);
     if order.network {
         readable.extend(existing(SYSTEM_NETWORK));
@@ -160,9 +171,7 @@ fn enter_landlock(order: &Order, unenforced: &mut Vec<String>) -> Result<(), Str
         .and_then(|rules| {
             rules.add_rules(path_beneath_rules(&programs, AccessFs::Execute | AccessFs::ReadFile))
         })
-        .and_then(|rules| {
-            rules.add_rules(path_beneath_rules(&order.writable, everything & !AccessFs::Execute))
-        })
+        .and_then(|rules| rules.add_rules(path_beneath_rules(&order.writable, write)))
         .and_then(|rules| rules.add_rules(path_beneath_rules(existing(DEVICES), device)))
         .and_then(|rules| rules.add_rules(path_beneath_rules(sinks, read | AccessFs::WriteFile)))
         .map_err(fails)?;
@@ -216,7 +225,26 @@ fn refused(order: &Order, own: u32) -> Result<Rules, BackendError> {
         rules.insert(call, vec![when(0, Ne, own.into())?]);
     }
     rules.insert(libc::SYS_prctl, vec![when(0, Eq, libc::PR_SET_PDEATHSIG as u64)?]);
-    if !order.network {
+    rules.insert(libc::SYS_prlimit64, vec![when(0, Ne, 0)?]);
+    let mut nodes = vec![(libc::SYS_mknodat, 2)];
+    #[cfg(target_arch = "x86_64")]
+    nodes.push((libc::SYS_mknod, 1));
+    for (call, mode) in nodes {
+        let kinds = [libc::S_IFCHR, libc::S_IFBLK, libc::S_IFIFO, libc::S_IFSOCK];
+        let kinds = kinds.map(|kind| when(mode, MaskedEq(libc::S_IFMT.into()), kind.into()));
+        rules.insert(call, kinds.into_iter().collect::<Result<_, _>>()?);
+    }
+    // Half a pair of datagram sockets can still be pointed at any socket of the machine.
+    let pairs = [libc::SOCK_DGRAM, libc::SOCK_RAW];
+    let pairs = pairs.map(|kind| when(1, MaskedEq(0xf), kind as u64));
+    rules.insert(libc::SYS_socketpair, pairs.into_iter().collect::<Result<_, _>>()?);
+    if order.network {
+        // No sockets of services of this machine.
+        let families = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+        let others = families.map(|family| SeccompCondition::new(0, Dword, Ne, family as u64));
+        let others = others.into_iter().collect::<Result<_, _>>()?;
+        rules.insert(libc::SYS_socket, vec![SeccompRule::new(others)?]);
+    } else {
         // TCP over IPv4 alone, which Landlock holds to a port.
         let mut sockets = vec![when(0, Ne, libc::AF_INET as u64)?];
         for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW, libc::SOCK_RDM, libc::SOCK_SEQPACKET, 6, 10]
@@ -238,7 +266,7 @@ fn refused(order: &Order, own: u32) -> Result<Rules, BackendError> {
 }
 
 /// Calls that are refused in every form: other processes, ways around these rules, the system itself,
-/// and what Landlock lets be changed of files by anybody who owns them.
+/// links, and what Landlock lets be changed of files by anybody who owns them.
 const REFUSED: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_fork,
@@ -254,6 +282,12 @@ const REFUSED: &[i64] = &[
     libc::SYS_utime,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_utimes,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_symlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_link,
+    libc::SYS_symlinkat,
+    libc::SYS_linkat,
     libc::SYS_fchmodat,
     452, // fchmodat2
     libc::SYS_fchownat,

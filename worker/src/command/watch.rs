@@ -10,17 +10,18 @@
 //! unless it was written to meanwhile, then its next closing counts.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, PipeReader};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use rustix::process::Signal;
 use segue_api::v1::file_event::Event;
@@ -30,6 +31,7 @@ use segue_api::v1::{Closed, FileEvent, Made, Removed, Wrote};
 use super::child::Group;
 use super::growth::{Growth, Part};
 use super::inputs::{PIECE, ToCaller, gone, says};
+use super::numbered::Numbered;
 
 /// Complete files that wait to be sent are held open; no more than these.
 const HELD_MAX: usize = 128;
@@ -39,8 +41,12 @@ const RECLAIMED_MIN: u64 = 64 << 10;
 /// What is watched, and for whom.
 pub struct Watch {
     tree: PathBuf,
+    /// All that is opened is opened from here: the program may rename what is below.
+    root: File,
     to_caller: ToCaller,
     growing: HashSet<PathBuf>,
+    /// What may be emptied when it is sent.
+    numbered: Numbered,
     /// There before the program: none of its making until it closes them.
     present: HashSet<PathBuf>,
     /// The program stops when it makes more than is taken.
@@ -81,13 +87,16 @@ impl Watch {
         to_caller: ToCaller,
         growing: HashSet<PathBuf>,
         present: HashSet<PathBuf>,
+        numbered: Numbered,
         limit: u64,
     ) -> io::Result<Watch> {
         let kernel = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let mut watch = Watch {
+            root: File::open(&tree)?,
             tree: tree.clone(),
             to_caller,
             growing,
+            numbered,
             present,
             group: None,
             limit,
@@ -226,7 +235,7 @@ impl Watch {
             return;
         }
         // What is gone again is nobody's any more.
-        let Ok(file) = open(path) else { return };
+        let Ok(file) = self.open(path) else { return };
         self.complete.retain(|(waiting, _)| waiting != path);
         let ending = !renamed && self.group.as_ref().is_some_and(Group::is_ending);
         let list = if ending { &mut self.doubtful } else { &mut self.complete };
@@ -245,7 +254,7 @@ impl Watch {
 
     fn grow(&mut self, path: &Path, closed: bool) -> io::Result<()> {
         if !self.growths.contains_key(path) {
-            let Ok(file) = open(path) else { return Ok(()) };
+            let Ok(file) = self.open(path) else { return Ok(()) };
             self.say(path, Event::Made(Made {}))?;
             self.sent.insert(path.to_owned());
             self.growths.insert(path.to_owned(), Growth::new(file));
@@ -283,20 +292,38 @@ impl Watch {
                 offset += count as u64;
             }
             self.say(&path, Event::Closed(Closed {}))?;
-            self.reclaim(&path, offset);
+            self.reclaim(&path, &file, offset);
         }
         self.mind_the_limit()
     }
 
     /// Who made it does not read it again: its space is for the next one.
-    fn reclaim(&mut self, path: &Path, length: u64) {
+    fn reclaim(&mut self, path: &Path, file: &File, length: u64) {
         let emptied = length >= RECLAIMED_MIN
-            && OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(0)).is_ok();
+            && self.numbered.holds(path)
+            && self.is_still(path, file, length)
+            // The very file that was sent, whatever has its name by now.
+            && OpenOptions::new().write(true).open(by_descriptor(file)).is_ok_and(|file| {
+                // Heard of even if it stays as it is.
+                *self.reclaimed.entry(path.to_owned()).or_default() += 1;
+                file.set_len(0).is_ok()
+            });
         if emptied {
-            *self.reclaimed.entry(path.to_owned()).or_default() += 1;
             self.kept.remove(path);
         } else {
             self.kept.insert(path.to_owned(), length);
+        }
+    }
+
+    /// Whether `file` is what has that name, and nobody wrote to it since it was sent.
+    fn is_still(&self, path: &Path, file: &File, length: u64) -> bool {
+        let what = |file: &File| {
+            let now = file.metadata()?;
+            Ok::<_, io::Error>((now.dev(), now.ino(), now.mtime(), now.mtime_nsec(), now.len()))
+        };
+        match (self.open(path).and_then(|named| what(&named)), what(file)) {
+            (Ok(named), Ok(sent)) => named == sent && sent.4 == length,
+            _ => false,
         }
     }
 
@@ -315,10 +342,12 @@ impl Watch {
     fn find_missed(&mut self) -> io::Result<()> {
         let mut folders = vec![self.tree.clone()];
         while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder)?.flatten() {
-                let path = entry.path();
-                if path.is_dir() {
+            let Ok(directory) = self.open_directory(&folder) else { continue };
+            for (name, kind) in entries(&directory)? {
+                let path = folder.join(name);
+                if kind.is_dir() {
                     folders.push(path);
+                } else if !kind.is_file() {
                 } else if self.growing.contains(&path) {
                     self.grow(&path, true)?;
                 } else if !self.sent.contains(&path) && !self.present.contains(&path) {
@@ -335,17 +364,20 @@ impl Watch {
             | WatchFlags::CLOSE_WRITE
             | WatchFlags::MOVE
             | WatchFlags::DELETE
-            | WatchFlags::ONLYDIR
-            | WatchFlags::DONT_FOLLOW;
-        match inotify::add_watch(&self.kernel, directory, flags) {
-            Ok(number) => drop(self.directories.insert(number, directory.to_owned())),
+            | WatchFlags::ONLYDIR;
+        let opened = match self.open_directory(directory) {
+            Ok(opened) => opened,
             // It was removed again.
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(()),
             Err(error) => return Err(error.into()),
-        }
-        for entry in fs::read_dir(directory)?.flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                self.watch_below(&entry.path())?;
+        };
+        let number = inotify::add_watch(&self.kernel, by_descriptor(&opened), flags)?;
+        self.directories.insert(number, directory.to_owned());
+        let entries = entries(&opened)?;
+        drop(opened);
+        for (name, kind) in entries {
+            if kind.is_dir() {
+                self.watch_below(&directory.join(name))?;
             } else if self.group.is_some() {
                 // Made before we watched; if it is not closed yet, its closing is heard.
                 self.missed = true;
@@ -384,17 +416,97 @@ impl Watch {
             group.signal(signal);
         }
     }
+
+    /// Only what is a file: a link would lead out of the tree, a pipe would keep us waiting.
+    fn open(&self, path: &Path) -> io::Result<File> {
+        let file = self.open_below(path, OFlags::NONBLOCK)?;
+        match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::other("not a file")),
+        }
+    }
+
+    fn open_directory(&self, path: &Path) -> Result<File, Errno> {
+        self.open_below(path, OFlags::DIRECTORY)
+    }
+
+    /// Opens what is in the tree without a link in any part of its path.
+    fn open_below(&self, path: &Path, flags: OFlags) -> Result<File, Errno> {
+        let below = path.strip_prefix(&self.tree).map_err(|_| Errno::XDEV)?;
+        let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+        let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        loop {
+            match openat2(&self.root, below, flags, Mode::empty(), resolve) {
+                Ok(file) => return Ok(file.into()),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
-/// Only what is a file: a link would lead out of the tree, a pipe would keep us waiting.
-fn open(path: &Path) -> io::Result<File> {
-    let metadata = fs::symlink_metadata(path)?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("not a file"));
+/// A path to what is open, wherever that is by now.
+fn by_descriptor(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// What a directory holds; links are links.
+fn entries(directory: &File) -> io::Result<Vec<(OsString, FileType)>> {
+    let entries = fs::read_dir(by_descriptor(directory))?.flatten();
+    Ok(entries.filter_map(|entry| Some((entry.file_name(), entry.file_type().ok()?))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn watch(tree: &Path) -> Watch {
+        let (to_caller, _) = tokio::sync::mpsc::channel(1);
+        let numbered = Numbered::new(&["a%d.ts".to_owned()]);
+        let none = HashSet::new();
+        Watch::begin(tree.to_owned(), to_caller, none.clone(), none, numbered, 1 << 30).unwrap()
     }
-    let flags = rustix::fs::OFlags::RDONLY
-        | rustix::fs::OFlags::NOFOLLOW
-        | rustix::fs::OFlags::NONBLOCK
-        | rustix::fs::OFlags::CLOEXEC;
-    Ok(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?.into())
+
+    #[test]
+    fn no_link_is_followed() {
+        let (tree, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(outside.path().join("secret"), "x").unwrap();
+        symlink(outside.path(), tree.path().join("folder")).unwrap();
+        symlink(outside.path().join("secret"), tree.path().join("file")).unwrap();
+        let mut watch = watch(tree.path());
+        assert!(watch.open(&tree.path().join("file")).is_err());
+        assert!(watch.open(&tree.path().join("folder/secret")).is_err());
+        assert!(watch.open(&tree.path().join("../x")).is_err());
+        watch.watch_below(&tree.path().join("folder")).unwrap();
+        assert_eq!(watch.directories.len(), 1);
+        watch.find_missed().unwrap();
+        assert!(watch.complete.is_empty());
+    }
+
+    #[test]
+    fn only_the_very_file_that_was_sent_is_emptied() {
+        let tree = tempfile::tempdir().unwrap();
+        let mut watch = watch(tree.path());
+        let length = RECLAIMED_MIN;
+        let content = vec![1; length as usize];
+        for (name, replaced, left) in
+            [("a0.ts", false, 0), ("a1.ts", true, length), ("list", false, length)]
+        {
+            let path = tree.path().join(name);
+            fs::write(&path, &content).unwrap();
+            let sent = watch.open(&path).unwrap();
+            if replaced {
+                let newer = tree.path().join("newer");
+                fs::write(&newer, &content).unwrap();
+                fs::rename(newer, &path).unwrap();
+            }
+            watch.reclaim(&path, &sent, length);
+            assert_eq!(fs::metadata(&path).unwrap().len(), left, "{name}");
+            assert_eq!(watch.kept.contains_key(&path), left > 0, "{name}");
+        }
+    }
 }
