@@ -1,8 +1,8 @@
 //! Has a pool make a job, and lets its segments appear where the media server looks for them.
 //!
 //! [`run`] asks what the source is, makes the job's request of what the line means, submits it, and
-//! then follows it to its end: [`claim`] says what is wanted, [`fetch`] gets segments from workers,
-//! [`files`] gives them their names. A seek is another run on the same job.
+//! then follows it to its end: `claim` says what is wanted, `fetch` gets segments from workers,
+//! `files` gives them their names. A seek is another run on the same job.
 
 mod claim;
 mod fetch;

@@ -2,9 +2,9 @@
 //!
 //! The answer is the view of the pool, and it is the same whether a worker is up or not: what the
 //! ffmpeg that is here says, word for word, and in its list of encoders those that jobs are written
-//! for ([`promised`]). Answers are kept ([`crate::kept::answers`]), so that a media server that
+//! for (`promised`). Answers are kept ([`crate::kept::answers`]), so that a media server that
 //! starts does not wait for twenty ffmpegs. Where there is no ffmpeg, a small view is built in
-//! ([`built_in`]).
+//! (`built_in`).
 
 mod built_in;
 mod promised;
