@@ -141,6 +141,8 @@ async fn submitted(pool: &Pool, film: &Path, packaging: v1::Packaging) -> v1::Jo
         renditions: vec!["90p".to_owned()],
         packaging: packaging.into(),
         together: true,
+        // A copy that a worker still holds and the one that was stored first have the same bytes then.
+        exact: true,
         ..v1::Request::default()
     };
     let request = Some(request);
