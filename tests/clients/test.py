@@ -425,8 +425,9 @@ def test_reflection_and_health(pool, grpc):
         ProtoReflectionDescriptorDatabase,
     )
 
-    ours = {"segue.v1.Jobs", "segue.v1.Admin", "segue.v1.Workers"}
-    for address, served in [(pool.address, ours), (pool.addresses()[0], {"segue.v1.Segments"})]:
+    ours = {"segue.v1.Admin", "segue.v1.Commands", "segue.v1.Jobs", "segue.v1.Workers"}
+    theirs = {"segue.v1.Commands", "segue.v1.Segments"}
+    for address, served in [(pool.address, ours), (pool.addresses()[0], theirs)]:
         with grpc.insecure_channel(address) as channel:
             listed = set(ProtoReflectionDescriptorDatabase(channel).get_services())
             check(listed == served | {"grpc.health.v1.Health"}, listed)
