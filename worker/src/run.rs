@@ -148,6 +148,7 @@ fn contract() -> Contract<'static> {
 async fn serve(listener: TcpListener, segments: Segments, service: Service) {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SegmentsServer<Segments>>().await;
+    health.set_serving::<CommandsServer<Service>>().await;
     let (reflection, reflection_alpha) = match (contract().build_v1(), contract().build_v1alpha()) {
         (Ok(reflection), Ok(alpha)) => (reflection, alpha),
         (Err(error), _) | (_, Err(error)) => {
