@@ -72,6 +72,27 @@ fn every_word_is_explained() {
 }
 
 #[test]
+fn a_job_says_in_what_it_differs() {
+    let mut jobs = 0;
+    for line in fixture() {
+        let decision = decide(&line.parse(), Surroundings::default());
+        let said: Vec<&str> = decision
+            .findings
+            .iter()
+            .filter(|finding| finding.verdict == Verdict::Differs)
+            .map(|finding| finding.option.as_str())
+            .collect();
+        if let Some(job) = decision.job {
+            jobs += 1;
+            let content = job.content;
+            assert_eq!(said.contains(&"(holes)"), content.video.is_some(), "{}: {said:?}", line.id);
+            assert!(content.audio.is_none() || said.iter().any(|said| said.contains("sound")));
+        }
+    }
+    assert!(jobs > 0);
+}
+
+#[test]
 fn an_explanation_for_programs_says_the_same() {
     for line in fixture() {
         let decision = decide(&line.parse(), Surroundings::default());

@@ -3,6 +3,7 @@
 //! Every option gets a [`Finding`](crate::Finding). One that nothing here knows prevents a job:
 //! what is listed is what was looked at, and nothing is passed over because it looks harmless.
 
+mod differences;
 mod input;
 mod keyframes;
 mod output;
@@ -102,6 +103,9 @@ pub fn understand(line: &CommandLine) -> Understanding {
         }
     };
     let job = job.filter(|_| findings.first_preventing().is_none());
+    if let Some(job) = &job {
+        differences::tell(job, &mut findings);
+    }
     Understanding { findings: findings.0, job }
 }
 
