@@ -163,6 +163,7 @@ impl Process {
     /// SIGKILL to this process and no other.
     pub fn kill(&mut self) {
         self.family.extend(relatives::descendants(self.id()));
+        // It may have ended by itself; how is seen next.
         let _ = self.child.kill();
         self.ended = self.child.wait().ok();
     }

@@ -220,6 +220,7 @@ impl<'a> Stream<'a> {
     /// Times must rise as numbers do, within what one process made.
     fn check_times(&self, stage: &mut Stage<'_>) {
         let Some(job) = &self.job else { return };
+        // A segment that a later run removed has no time to compare.
         let time =
             |number: &i32| fs::metadata(self.path(*number)).and_then(|data| data.modified()).ok();
         let times: Vec<_> =

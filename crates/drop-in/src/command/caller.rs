@@ -111,6 +111,7 @@ impl Sink {
     pub async fn flush(&self) {
         let (done, all) = oneshot::channel();
         if self.give.send(Piece::Flush(done)).await.is_ok() {
+            // If the writer is gone, so is whoever read: there is nothing to wait for.
             let _ = all.await;
         }
     }

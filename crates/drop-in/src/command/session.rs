@@ -396,6 +396,7 @@ async fn flush(
             Some(_) = interruptions.recv() => {}
         }
     }
+    // A caller that was told and reads nothing for so long does not want the rest.
     let _ = tokio::time::timeout(FLUSH_MAX, all).await;
 }
 
