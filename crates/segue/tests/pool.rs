@@ -129,7 +129,7 @@ fn a_worker_that_is_told_to_end_hands_back_what_it_holds() {
     pool.worker(0).signal(Signal::TERM);
     let mut leaver = pool.workers[0].take().unwrap();
     assert_eq!(leaver.end(), Some(0), "{}", leaver.said());
-    assert!(children.iter().all(|pid| !lives(*pid)));
+    until("its children end with it", || children.iter().all(|pid| !lives(*pid)).then_some(()));
     let events = run.succeed();
     assert_same(&whole, &media(&pool.job(&job_of(&events))));
 }
