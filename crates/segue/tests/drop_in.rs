@@ -8,18 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::process::Signal;
-use segue_lab::{complaints, frames, packets};
-use support::drop_in::{Line, Stand, drop_in, film};
+use segue_lab::{frames, packets};
+use support::drop_in::{
+    LARGE, Line, SEGMENTS, SLOW, Stand, assert_like_ffmpeg, by_ffmpeg, drop_in, film, names,
+    segment, times,
+};
 use support::pool::{Pool, until};
 use support::run;
 use tempfile::{TempDir, tempdir};
-
-/// Of a second each.
-const SEGMENTS: u32 = 10;
-/// Slow enough that something can happen meanwhile.
-const SLOW: &str = "-codec:v:0 libx264 -preset slower -crf 23 -maxrate 2000000 -bufsize 4000000 \
-    -profile:v:0 high -level 41 -force_key_frames:0 expr:gte(t,n_forced*1) -sc_threshold:v:0 0";
-const LARGE: &str = "scale=640:360,format=yuv420p";
 
 fn command(pool: &Pool, line: &Line) -> Command {
     let mut command = Command::new(drop_in());
@@ -34,56 +30,6 @@ fn start(pool: &Pool, line: &Line) -> Stand {
 /// How many jobs the store has.
 fn jobs(pool: &Pool) -> usize {
     fs::read_dir(Path::new(&pool.store).join("jobs")).unwrap().count()
-}
-
-fn by_ffmpeg(line: &Line) -> (TempDir, Line) {
-    let directory = tempdir().unwrap();
-    let line = Line { directory: directory.path().to_owned(), ..line.clone() };
-    let mut ffmpeg = segue_lab::ffmpeg();
-    ffmpeg.args(line.words());
-    Stand::start(ffmpeg).succeed();
-    (directory, line)
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> =
-        entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
-
-fn segment(line: &Line, index: u32) -> PathBuf {
-    let extension = if line.fragments { "mp4" } else { "ts" };
-    line.directory.join(format!("X{index}.{extension}"))
-}
-
-/// When each picture is shown, in microseconds, in the whole of what is there.
-fn times(line: &Line) -> Vec<i64> {
-    let frames = frames(line.directory.join("X.m3u8"));
-    let micros = |text: &str| text.replace('.', "").parse().expect("a number with six digits");
-    frames.iter().map(|frame| micros(&frame.pts_time)).collect()
-}
-
-/// ffmpeg's transport streams are late by its B-frames, two here, when they begin with the film; after
-/// a seek they are not.
-const LATE: i64 = 83_333;
-
-/// Everything that a media server and its player notice is as ffmpeg makes it.
-fn assert_like_ffmpeg(line: &Line) {
-    let (_directory, plain) = by_ffmpeg(line);
-    assert_eq!(names(&line.directory), names(&plain.directory));
-    let playlist = |line: &Line| fs::read_to_string(line.directory.join("X.m3u8")).unwrap();
-    assert_eq!(playlist(line), playlist(&plain));
-    let late = if line.first == 0 && !line.fragments { LATE } else { 0 };
-    let shifted: Vec<i64> = times(&plain).into_iter().map(|time| time - late).collect();
-    let apart = times(line).into_iter().zip(&shifted).map(|(ours, theirs)| (ours - theirs).abs());
-    // A tick of a transport stream is 11 microseconds.
-    assert_eq!((times(line).len(), apart.max() <= Some(12)), (shifted.len(), true));
-    assert_eq!(complaints(line.directory.join("X.m3u8")), "");
-    let modified = |index| fs::metadata(segment(line, index)).unwrap().modified().unwrap();
-    let rising: Vec<_> = (line.first..SEGMENTS).map(modified).collect();
-    assert!(rising.is_sorted_by(|a, b| a < b));
 }
 
 #[test]

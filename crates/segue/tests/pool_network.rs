@@ -4,6 +4,7 @@ mod support;
 
 use std::process::Command;
 
+use support::drop_in::{self, LARGE, Line, SLOW, Stand, assert_like_ffmpeg, segment};
 use support::media::{assert_same, media, undisturbed};
 use support::network::{FAR, NEAR, Wire};
 use support::pool::{Daemon, job_of, until, until_published};
@@ -91,4 +92,20 @@ fn a_host_that_vanishes_in_the_middle_of_a_film_is_replaced_and_comes_back() {
     let again = ["--rendition", "90p"];
     Run::start(&mut hosts.transcode(&again)).succeed();
     assert!(!hosts.near.said().contains("panicked") && !hosts.far.said().contains("panicked"));
+}
+
+#[test]
+fn a_media_servers_line_notices_no_more_than_a_late_segment_of_it() {
+    let Some(hosts) = Hosts::start() else { return };
+    let out = tempfile::tempdir().unwrap();
+    let line = Line::new(drop_in::film(), out.path()).encoder(SLOW, LARGE);
+    let mut command = Command::new(drop_in::drop_in());
+    command.args(line.words()).env("SEGUE_SCHEDULER", url()).env("SEGUE_FALLBACK", "never");
+    let stand = Stand::start(hosts.wire.near(&command));
+    until("the first segment", || segment(&line, 0).exists().then_some(()));
+    hosts.far.until("begun");
+    hosts.wire.cut();
+    let said = stand.succeed();
+    assert_like_ffmpeg(&line);
+    assert!(said.contains("Stream mapping:"), "{said}");
 }
