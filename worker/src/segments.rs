@@ -18,8 +18,8 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::shelf::{Label, Shelf};
 
-/// A message holds at most this much.
-const PIECE: usize = 256 << 10;
+/// A message holds at most this much: each reader keeps a few of them in memory.
+const PIECE: usize = 64 << 10;
 /// Descriptions of jobs that are kept: they have megabytes.
 const JOBS: usize = 8;
 /// Segments that are read from the store at once; others wait.

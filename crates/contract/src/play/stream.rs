@@ -300,7 +300,6 @@ impl<'a> Stream<'a> {
             stage.record.broke(Rule::ProgressBackwards, &job.subject, words);
         }
         job.process.linger(&mut stage.record, &job.subject);
-        self.watch.drain()?;
         // Nothing tells that nothing more will come: this is how long is looked for it.
         thread::sleep(Duration::from_millis(300));
         if let Some(late) = self.watch.drain()?.iter().find(|seen| seen.change != Change::Removed) {

@@ -17,6 +17,8 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// A worker that sends nothing for so long is not waited for: somebody else has the segment, or makes
 /// it. Long enough to read one from a slow store.
 const SILENCE: Duration = Duration::from_secs(4);
+/// What a worker may send ahead of what was written: enough for a fast network, and little memory.
+const WINDOW: u32 = 256 << 10;
 /// So many segments are on their way at once.
 const AT_ONCE: usize = 3;
 
@@ -103,7 +105,12 @@ impl Fetches {
         }
         let endpoint = Endpoint::from_shared(format!("http://{address}"))
             .map_err(|error| format!("'{address}' is no address: {error}"))?;
-        let channel = endpoint.connect_timeout(CONNECT).tcp_nodelay(true).connect_lazy();
+        let channel = endpoint
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(2 * WINDOW)
+            .connect_lazy();
         self.channels.insert(address.to_owned(), channel.clone());
         Ok(channel)
     }
