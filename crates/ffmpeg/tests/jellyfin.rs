@@ -113,7 +113,10 @@ fn the_plain_line_means_what_it_says() {
     let expected = RateControl::Quality { scale: Scale::Crf, value: 23, cap };
     assert_eq!(video.rate_control, expected);
     assert_eq!((video.profile, video.level), (Some(Profile::High), Some(41)));
-    assert_eq!(video.preset.as_deref(), Some("veryfast"));
+    assert_eq!(
+        video.preset.as_deref(),
+        Some("veryfast:subme=0:me_range=16:rc_lookahead=10:me=hex")
+    );
     assert_eq!(video.frame_rate, FrameRate::Constant);
     let source = Picture { width: 1920, height: 800, pixel: Time::from_secs(1) };
     let size = size_after(&video.steps, source).unwrap();
@@ -132,7 +135,8 @@ fn where_it_is_watched_from_is_no_part_of_what_it_is() {
     assert_eq!(later.source, from_start.source);
     // Jellyfin 10.8 counts keyframes from the film's start.
     let encode = "-codec:v:0 libx264 -preset veryfast -crf 23 -maxrate 4000000 -bufsize 8000000 \
-        -profile:v:0 high -level 41 -x264opts:0 subme=0:me_range=4:no_chroma_me:8x8dct=0 \
+        -profile:v:0 high -level 41 -x264opts:0 \
+        subme=0:me_range=16:rc_lookahead=10:me=hex:8x8dct=0 \
         -force_key_frames:0 expr:gte(t,1554+n_forced*3) -sc_threshold:v:0 0";
     let older = Shape {
         before: "-ss 00:25:54.000 -noaccurate_seek",

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use crate::av::{VideoEncoder, VideoEncoderSettings};
     use crate::sequence_set::DecoderNeeds;
-    use segue_model::{H264Profile, JobRequest, RateControl, VideoSettings};
+    use segue_model::{Effort, H264Profile, RateControl, VideoSettings};
 
     fn colour(primaries: &str, transfer: &str, matrix: &str) -> Colour {
         Colour {
@@ -157,7 +157,7 @@ mod tests {
         let sizes =
             [(16, 16, 10), (64, 48, 10), (1280, 720, 31), (720, 1280, 31), (1918, 1078, 40)];
         for (preset, (width, height, level)) in
-            JobRequest::PRESETS.iter().flat_map(|preset| sizes.map(|size| (preset, size)))
+            Effort::PRESETS.iter().flat_map(|preset| sizes.map(|size| (preset, size)))
         {
             for exact in [false, true] {
                 let colour = colour("bt709", "unknown", "bt709");
@@ -176,7 +176,8 @@ mod tests {
         for (profile, reorder_depth) in
             [(H264Profile::Baseline, 0), (H264Profile::Main, 2), (H264Profile::High, 2)]
         {
-            for preset in JobRequest::PRESETS {
+            let refined = "veryfast:subme=0:me=dia:partitions=none:trellis=2:b-adapt=2";
+            for preset in Effort::PRESETS.into_iter().chain([refined]) {
                 let colour = colour("bt709", "unknown", "bt709");
                 let contract = H264Contract { profile, reorder_depth, ..contract(colour) };
                 let video = settings((1280, 720), preset, contract);

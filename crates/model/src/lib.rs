@@ -10,6 +10,7 @@ pub mod canonical;
 mod clock;
 pub mod colour;
 mod contract;
+mod effort;
 mod facts;
 mod failure;
 mod fields;
@@ -25,6 +26,7 @@ mod timeline;
 
 pub use clock::FrameClock;
 pub use contract::{H264Contract, H264Profile, h264_level};
+pub use effort::{Effort, EffortError};
 pub use facts::{
     AudioFacts, Colour, FieldOrder, FrameRate, KeyframeIndex, Orientation, SampleGrid, SourceFacts,
     StreamKind, VideoFacts,

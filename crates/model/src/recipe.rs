@@ -137,7 +137,7 @@ pub struct VideoSettings {
     pub keyframes: Option<Time>,
     /// How many bits it may take.
     pub rate_control: RateControl,
-    /// How hard the encoder tries: x264's names, `ultrafast` to `veryslow`.
+    /// How hard the encoder tries: an [`Effort`](crate::Effort).
     pub preset: String,
     /// What all encoders of this rendition keep to.
     pub contract: H264Contract,

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use sample::{film, sound};
 use segue_model::{
-    AudioRequest, AudioSettings, BoundaryRule, ChannelRequest, Deinterlace, FieldOrder, FrameRate,
-    Gain, JobRequest, Packaging, RateControl, Recipe, RenditionRequest, RequestError, Sizing,
-    SourceFacts, Time, VideoSettings,
+    AudioRequest, AudioSettings, BoundaryRule, ChannelRequest, Deinterlace, EffortError,
+    FieldOrder, FrameRate, Gain, JobRequest, Packaging, RateControl, Recipe, RenditionRequest,
+    RequestError, Sizing, SourceFacts, Time, VideoSettings,
 };
 
 fn exactly(width: u32, height: u32, sample_aspect: Time) -> Sizing {
@@ -423,7 +423,11 @@ fn settings_out_of_range_are_refused() {
     }
     let preset = "placebo".to_owned();
     let request = JobRequest { preset: preset.clone(), ..default() };
-    assert_eq!(refused(request), RequestError::Preset(preset));
+    assert_eq!(refused(request), RequestError::Effort(EffortError::Preset(preset)));
+    let preset = "veryfast:me_range=4:no_chroma_me:me=dia".to_owned();
+    let settings = JobRequest { preset, ..default() }.resolve(&film()).expect("a recipe");
+    let made = settings.renditions[0].video.as_ref().map(|video| video.preset.as_str());
+    assert_eq!(made, Some("veryfast:chroma-me=0:me=dia:merange=4"));
     assert_eq!(refused(JobRequest { crf: 52, ..default() }), RequestError::Crf(52));
     for bitrate in [0, 999, 10_000_001] {
         let audio = Some(AudioRequest { bitrate: Some(bitrate), ..AudioRequest::default() });

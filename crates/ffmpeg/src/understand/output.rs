@@ -184,6 +184,7 @@ impl<'a> Output<'a> {
         let video = match (&self.streams.video, self.video) {
             (Some(place), Some(options)) => {
                 let rate_control = options.rate_control(findings)?;
+                let preset = options.effort();
                 if !options.plain && !options.chain.plain {
                     provisos.push(Proviso::PlainPixels);
                 }
@@ -194,7 +195,7 @@ impl<'a> Output<'a> {
                     colour: options.chain.colour,
                     frame_rate: run.frame_rate.unwrap_or(options.frame_rate),
                     rate_control,
-                    preset: options.preset,
+                    preset,
                     profile: options.profile,
                     level: options.level,
                     captions: options.captions,

@@ -1,5 +1,7 @@
 //! Options that say how an encoder goes about its work, and not what the work is.
 
+use segue_model::Effort;
+
 use crate::finding::{Meaning, immaterial, prevents, understood};
 
 use super::video::Family;
@@ -53,7 +55,7 @@ const TUNING: [&str; 44] = [
     "tune",
 ];
 
-/// The same within `-x264opts`, in the spellings that are seen.
+/// The same within `-x264opts`, in the spellings that are seen, where it does not refine a preset.
 const X264: [&str; 31] = [
     "8x8dct",
     "aq-mode",
@@ -92,17 +94,32 @@ pub(super) fn is_tuning(name: &str) -> bool {
     TUNING.contains(&name)
 }
 
-/// What `-x264opts` means.
-pub(super) fn x264(text: &str) -> Meaning {
+/// What `-x264opts` means; what of it refines a preset is added to `refined`, as `:option`.
+pub(super) fn x264(text: &str, refined: &mut String) -> Meaning {
+    // What a preset is refined by, whatever that is.
+    let mut effort: Effort = match "medium".parse() {
+        Ok(effort) => effort,
+        Err(error) => return prevents(error.to_string()),
+    };
     for pair in text.split(':') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, "1"));
         let harmless = X264.contains(&key)
             || matches!((key, value), ("open_gop" | "open-gop" | "scenecut" | "sc_threshold", "0"));
-        if !harmless {
+        if effort.refine(pair) {
+            refined.push(':');
+            refined.push_str(pair);
+        } else if !harmless {
             return prevents(format!("Segue does not know what x264's `{pair}` changes"));
         }
     }
-    immaterial("how x264 would go about it; each worker's encoder is set up to suit it")
+    match refined.is_empty() {
+        true => {
+            immaterial("how x264 would go about it; each worker's encoder is set up to suit it")
+        }
+        false => {
+            understood("how hard x264 tries, where it is the encoder; other encoders leave it")
+        }
+    }
 }
 
 /// What `-rc` and `-rc_mode` mean, and whether that is a quality; the numbers are in other options.

@@ -1,6 +1,6 @@
 //! From options of the video encoder, whichever it is, to what the picture may cost and must keep.
 
-use segue_model::JobRequest;
+use segue_model::Effort;
 
 use crate::expression::Expression;
 use crate::finding::{Findings, Meaning, differs, immaterial, prevents, understood, unknown};
@@ -30,6 +30,8 @@ pub(super) struct VideoOptions {
     pub gop: Option<u32>,
     pub frame_rate: FrameRate,
     pub preset: Option<String>,
+    /// What refines it, each behind a colon.
+    pub refined: String,
     pub profile: Option<Profile>,
     pub level: Option<u8>,
     pub captions: bool,
@@ -78,6 +80,7 @@ impl VideoOptions {
             gop: None,
             frame_rate: FrameRate::Constant,
             preset: None,
+            refined: String::new(),
             profile: None,
             level: None,
             captions: true,
@@ -143,7 +146,7 @@ impl VideoOptions {
                 Some(passed) => self.captions(passed),
                 None => unknown(),
             },
-            "x264opts" | "x264-params" => tuning::x264(text),
+            "x264opts" | "x264-params" => tuning::x264(text, &mut self.refined),
             "rc" | "rc_mode" => {
                 let (quality, meaning) = tuning::rate_control(text);
                 self.quality_named = quality;
@@ -202,10 +205,16 @@ impl VideoOptions {
         }
     }
 
+    /// How hard x264 would try, if that is said; `medium` is its own.
+    pub fn effort(&self) -> Option<String> {
+        let refined = (!self.refined.is_empty()).then(|| format!("medium{}", self.refined));
+        self.preset.as_ref().map(|preset| format!("{preset}{}", self.refined)).or(refined)
+    }
+
     fn preset(&mut self, option: &Opt) -> Meaning {
         let text = option.text();
         let name = match self.family {
-            Family::X264 => JobRequest::PRESETS.contains(&text).then_some(text),
+            Family::X264 => Effort::PRESETS.contains(&text).then_some(text),
             family => tuning::preset(family, text),
         };
         match (name, self.family) {

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_int};
 use std::ptr;
 
 use ffmpeg_next::ffi;
-use segue_model::{AudioSettings, H264Profile, RateControl, Time, VideoSettings};
+use segue_model::{AudioSettings, Effort, H264Profile, RateControl, Time, VideoSettings};
 
 use super::memory::Dictionary;
 use super::{
@@ -141,7 +141,10 @@ impl VideoEncoder {
             // A buffer half full starves a segment's first picture: 8 dB on real footage.
             "vbv-init=0.9".to_owned(),
         ];
-        if matches!(video.preset.as_str(), "slow" | "slower" | "veryslow") {
+        let unread = |_| AvError::new("read the preset", ffi::AVERROR(ffi::EINVAL));
+        let effort: Effort = video.preset.parse().map_err(unread)?;
+        x264.extend(effort.options().map(|(name, value)| format!("{name}={value}")));
+        if matches!(effort.preset(), "slow" | "slower" | "veryslow") {
             x264.push(format!("ref={}", contract.reference_frames));
         }
         // The fastest preset would otherwise make another profile than players were told.
@@ -156,7 +159,7 @@ impl VideoEncoder {
         let x264 = x264.join(":");
         let crf;
         let mut options = vec![
-            ("preset", video.preset.as_str()),
+            ("preset", effort.preset()),
             ("profile", contract.profile.name()),
             ("level", level.as_str()),
             ("forced-idr", "1"),

@@ -1,6 +1,6 @@
 //! Why a request cannot be met.
 
-use crate::{AudioCodec, Gain, JobRequest, Time};
+use crate::{AudioCodec, EffortError, Gain, Time};
 
 /// Why a request cannot be met. Each says what to ask for instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,9 +115,9 @@ pub enum RequestError {
     /// Segment length out of range.
     #[error("a segment length of {0} s is not possible: ask for 0.5 to 30 seconds")]
     SegmentLength(Time),
-    /// Not an x264 preset.
-    #[error("unknown preset `{0}`: one of {list}", list = JobRequest::PRESETS.join(", "))]
-    Preset(String),
+    /// No preset, or not what refines one.
+    #[error(transparent)]
+    Effort(#[from] EffortError),
     /// Out of range.
     #[error("rate factor {0}: --crf takes 0 (best) to 51")]
     Crf(u8),

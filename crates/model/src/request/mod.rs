@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use crate::colour::{MATRICES, PRIMARIES, TRANSFERS};
 use crate::{
-    BitrateCap, BoundaryRule, Colour, Deinterlace, FieldOrder, H264Contract, H264Profile,
+    BitrateCap, BoundaryRule, Colour, Deinterlace, Effort, FieldOrder, H264Contract, H264Profile,
     Orientation, Packaging, RateControl, Recipe, Rendition, SourceFacts, Time, VideoFacts,
     VideoSettings, h264_level,
 };
@@ -42,7 +42,7 @@ pub struct JobRequest {
     /// How many bits each picture may take, in every detail; `crf`, `constant_bitrate` and what suits
     /// a size mean nothing then, and renditions may have no bit rates of their own.
     pub rate_control: Option<RateControl>,
-    /// How hard the encoder tries.
+    /// How hard the encoder tries: an [`Effort`].
     pub preset: String,
     /// What becomes of frames that are two fields.
     pub fields: FieldRequest,
@@ -154,19 +154,6 @@ impl ColourLabels {
 }
 
 impl JobRequest {
-    /// x264's presets that make sense for streaming.
-    pub const PRESETS: [&str; 9] = [
-        "ultrafast",
-        "superfast",
-        "veryfast",
-        "faster",
-        "fast",
-        "medium",
-        "slow",
-        "slower",
-        "veryslow",
-    ];
-
     /// How far decoding runs ahead of showing with x264's B-frames and pyramid; encoders with
     /// fewer keep to it.
     const REORDER_DEPTH: u8 = 2;
@@ -180,9 +167,7 @@ impl JobRequest {
         if segment < Time::new(1, 2) || segment > Time::from_secs(30) {
             return Err(RequestError::SegmentLength(segment));
         }
-        if !JobRequest::PRESETS.contains(&self.preset.as_str()) {
-            return Err(RequestError::Preset(self.preset.clone()));
-        }
+        self.preset.parse::<Effort>()?;
         if self.crf > CRF_MAX {
             return Err(RequestError::Crf(self.crf));
         }
@@ -352,7 +337,7 @@ impl JobRequest {
             captions: self.captions,
             keyframes: self.keyframes.filter(|keyframes| *keyframes != self.boundaries.segment()),
             rate_control,
-            preset: self.preset.clone(),
+            preset: self.preset.parse::<Effort>()?.to_string(),
             contract: H264Contract {
                 profile,
                 level,

@@ -70,7 +70,7 @@ pub struct Arguments {
     /// Aim at each rendition's bit rate, in place of staying below it at constant quality
     #[arg(long, conflicts_with = "crf")]
     constant_bitrate: bool,
-    /// How hard x264 tries, ultrafast to veryslow
+    /// How hard x264 tries, ultrafast to veryslow; options may refine it (veryfast:subme=0:me=dia)
     #[arg(long, default_value_t = JobRequest::default().preset)]
     preset: String,
     /// Which stream of the film is its sound; `segue probe` lists them [default: the film's own

@@ -1,7 +1,7 @@
 //! What a line means for the picture, and what of it the engine can be asked for.
 
 use segue_model::{
-    ColourLabels, Deinterlace, FieldRequest, FrameRate as SourceRate, H264Profile, JobRequest,
+    ColourLabels, Deinterlace, Effort, FieldRequest, FrameRate as SourceRate, H264Profile,
     Orientation, Packaging, RateControl as EngineRate, RenditionRequest, Sizing, SourceFacts,
     StreamKind, Time, VideoFacts,
 };
@@ -31,7 +31,7 @@ impl Conversion<'_> {
             Err(obstacle) => self.hinder(obstacle),
         }
         let preset = preset.as_deref().unwrap_or("medium");
-        if !JobRequest::PRESETS.contains(&preset) {
+        if preset.parse::<Effort>().is_err() {
             self.hinder(Obstacle::Preset(preset.to_owned()));
         }
         self.request.preset = preset.to_owned();
