@@ -27,8 +27,8 @@ pub enum ClientError {
     Address(String),
     /// Nobody is there.
     #[error(
-        "no scheduler answers at {address}: {reason} (start one: segue scheduler --listen \
-         127.0.0.1:7700 --ledger segue.db --store DIRECTORY; or a whole pool: segue up)"
+        "no scheduler answers at {address}: {reason} (start one: segue scheduler --help; \
+         or a whole pool: segue up)"
     )]
     Unreachable {
         /// Where it was looked for.

@@ -44,7 +44,8 @@ pub(super) fn transcodes(directory: &Path) -> Vec<Finding> {
     match try_out(directory) {
         Ok(findings) => findings,
         Err(error) => {
-            let said = format!("{}: {error}", directory.display());
+            let what = if directory.is_dir() { "no file can be made there: " } else { "" };
+            let said = format!("{}: {what}{error}", directory.display());
             let remedy = "let the media server's user write there, and run this as that user";
             vec![Finding::fail(CHECK, said, remedy)]
         }

@@ -21,8 +21,8 @@ pub(super) fn settings(
     let config = match loaded {
         Ok(config) => config,
         Err(error) => {
-            let remedy = "mend that first: segue-ffmpeg runs nothing before, and nothing else was \
-                          looked at";
+            let remedy = "mend that first: segue-ffmpeg runs nothing before, and neither programs nor \
+                          the pool were looked at";
             return Finding::fail("settings", error.to_string(), remedy);
         }
     };
