@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 
 use segue_api::Client;
 use segue_api::v1::begin::Program;
@@ -21,13 +22,19 @@ use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 
 fn pool() -> Pool {
+    pool_with(&[])
+}
+
+fn pool_with(more: &[(&str, &Path)]) -> Pool {
     let scratch = tempfile::tempdir().unwrap();
     let store = scratch.path().join("store").display().to_string();
     let commands = scratch.path().join("commands").display().to_string();
-    let environment = vec![
+    let mut environment = vec![
         ("SEGUE_COMMANDS".to_owned(), "true".to_owned()),
         ("SEGUE_COMMAND_SCRATCH".to_owned(), commands),
     ];
+    let more = more.iter().map(|(name, path)| ((*name).to_owned(), path.display().to_string()));
+    environment.extend(more);
     Pool::start_in(scratch, store, environment, 1)
 }
 
@@ -229,4 +236,23 @@ async fn standard_input_that_is_not_taken_ends_the_run() {
         }
     };
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+}
+
+/// What ffmpeg would have to be made to do, tried by a program in its place: the kernel refuses it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_tries_more_than_ffmpeg_does_is_refused() {
+    let intruder = Path::new(env!("CARGO_BIN_EXE_segue")).with_file_name("examples/intruder");
+    assert!(intruder.exists(), "build it: cargo build -p segue --examples");
+    let pool = pool_with(&[("SEGUE_FFMPEG", &intruder), ("SEGUE_FFPROBE", &intruder)]);
+    let words = vec![word("intrude")];
+    let (code, out, errors) = run(&place(&pool).await, words, Vec::new()).await.unwrap();
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
+    let attempts: Vec<_> = out.lines().filter_map(|line| line.split_once(": ")).collect();
+    assert!(attempts.len() > 20, "{out}");
+    for (what, outcome) in attempts {
+        // That much it needs to read films that come by way of the worker.
+        let expected = if what == "a socket for TCP" { "done" } else { "refused" };
+        assert_eq!(outcome, expected, "{what}");
+    }
+    assert!(!fs::exists("/var/tmp/segue-intruder").unwrap());
 }

@@ -251,6 +251,10 @@ fn refused(order: &Order, own: u32) -> Result<Rules, BackendError> {
         {
             sockets.push(when(1, MaskedEq(0xf), kind as u64)?);
         }
+        // Streams that are not TCP's go past Landlock's ports.
+        let own = [0, libc::IPPROTO_TCP as u64];
+        let other = own.map(|protocol| SeccompCondition::new(2, Dword, Ne, protocol));
+        sockets.push(SeccompRule::new(other.into_iter().collect::<Result<_, _>>()?)?);
         rules.insert(libc::SYS_socket, sockets);
         if order.port.is_none() {
             rules.insert(libc::SYS_connect, Vec::new());
