@@ -159,6 +159,10 @@ impl Job {
 
     /// Notes what is durable, as a worker says of a lease.
     pub fn publish_by(&mut self, lease: LeaseId, rendition: u32, span: Span) {
+        if self.vanished.is_empty() {
+            self.publish(rendition, span);
+            return;
+        }
         let mut said = Runs::of(span);
         for index in self.disowned(lease, rendition, span) {
             said.remove(Span { first: index, end: index + 1 });
@@ -174,6 +178,11 @@ impl Job {
         let disowned = vanished
             .filter(|(_, vanished)| lease <= vanished.through && Some(lease) != vanished.except);
         disowned.map(|((_, index), _)| *index).collect()
+    }
+
+    /// Whether a lease made something of a span that had to be made again since.
+    pub fn disowns(&self, lease: LeaseId, span: Span, renditions: Renditions) -> bool {
+        renditions.iter().any(|rendition| !self.disowned(lease, rendition, span).is_empty())
     }
 
     /// Gives back all that a lease held and nobody else does by now, but for what is published.
@@ -198,6 +207,14 @@ impl Job {
         if !span.is_empty() {
             row.unpublished += row.published.remove(span);
             self.vanished.insert((rendition, index), Vanished { through, except });
+        }
+    }
+
+    /// A lease goes on with a span: what vanished of it, it has yet to make, however old it is.
+    pub fn make_again(&mut self, lease: LeaseId, span: Span, renditions: Renditions) {
+        for rendition in renditions.iter() {
+            let vanished = self.vanished.range_mut((rendition, span.first)..(rendition, span.end));
+            vanished.for_each(|(_, vanished)| vanished.except = Some(lease));
         }
     }
 
@@ -230,15 +247,18 @@ impl Job {
     }
 
     /// Leases that make what is up to `behind` segments after `segment`, or ends there.
-    pub fn makers_near(&self, segment: u32, behind: u32, renditions: Renditions) -> BTreeSet<u32> {
+    pub fn makers_near(&self, segment: u32, behind: u32, renditions: Renditions) -> Vec<u32> {
         let last = segment.saturating_add(behind);
         let rows = renditions.iter().filter_map(|r| self.renditions.get(r as usize));
-        let near = |row: &Row| -> Vec<u32> {
+        let near = rows.flat_map(|row| {
             let before = row.makers.range(..=(segment, u32::MAX)).next_back();
             let after = row.makers.range((segment, u32::MAX)..=(last, u32::MAX));
-            before.into_iter().chain(after).map(|(_, lease)| *lease).collect()
-        };
-        rows.flat_map(near).collect()
+            before.into_iter().chain(after).map(|(_, lease)| *lease)
+        });
+        let mut near: Vec<u32> = near.collect();
+        near.sort_unstable();
+        near.dedup();
+        near
     }
 
     /// The line it stands in for work on these.

@@ -118,8 +118,9 @@ impl Planner {
         if waited {
             lease.progress_at = self.now;
         }
-        let (job, worker, renditions) = (lease.job, lease.worker, lease.renditions);
+        let (id, job, worker, renditions) = (lease.id, lease.job, lease.worker, lease.renditions);
         self.jobs[job].take(Opening { span: more, renditions });
+        self.jobs[job].make_again(id, more, renditions);
         self.touch(worker);
         self.retail(at);
         let watch = self.now + self.stall_after(at);

@@ -222,6 +222,8 @@ impl Planner {
         let whole = !span.is_empty() && !renditions.is_empty() && span.first == order.span.first;
         if let Some(device) = device.filter(|_| goes_on && whole)
             && self.jobs[job].is_free(span, renditions)
+            // It would hold what vanished without making it.
+            && !self.jobs[job].disowns(order.lease, span, renditions)
         {
             let order = segue_model::pool::Order { span, renditions, ..order };
             let lease = self.adopt(job, worker, device, order);
