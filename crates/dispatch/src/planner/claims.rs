@@ -65,11 +65,14 @@ impl Planner {
     }
 
     pub(super) fn claim(&mut self, id: ClaimId, claim: Claim) {
-        let Some(job) = self.job_index.get(&claim.job).copied() else {
+        let known = self.claim_index.get(&id).copied();
+        // Claims come again all the time, and of the same job.
+        let same_job = known.map(|at| self.claims[at].job);
+        let same_job = same_job.filter(|job| self.jobs[*job].id == claim.job);
+        let Some(job) = same_job.or_else(|| self.job_index.get(&claim.job).copied()) else {
             self.decisions.push(Decision::Unknown { claim: id, job: claim.job });
             return;
         };
-        let known = self.claim_index.get(&id).copied();
         let same_kind = |at: &u32| {
             let wish = &self.claims[*at];
             let batch = matches!(claim.purpose, Purpose::Batch { .. });
@@ -90,7 +93,7 @@ impl Planner {
                 at
             }
         };
-        self.set_timer(Timer::Claim(at), claim.until);
+        self.expire(at, claim.until);
         let purpose = claim.purpose.clone();
         let before = self.claims[at].demand();
         self.claims[at].claim = claim;
@@ -107,6 +110,15 @@ impl Planner {
             Purpose::Batch { .. } => self.finish_batches(job, self.jobs[job].id),
         }
         self.queue_batch(job);
+    }
+
+    /// Sees to it that a claim lapses. Most are renewed long before: an earlier timer is left as it is,
+    /// and looks again.
+    pub(super) fn expire(&mut self, at: u32, until: Option<Moment>) {
+        let looked_at = self.claims[at].expiry;
+        if until.is_none_or(|until| looked_at.is_none_or(|looked_at| looked_at > until)) {
+            self.set_timer(Timer::Claim(at), until);
+        }
     }
 
     pub(super) fn unclaim(&mut self, id: ClaimId) {
@@ -283,8 +295,8 @@ impl Planner {
         let next = job.next_for_batch(0, self.now);
         let place = self.batch_place(at);
         let job = &self.jobs[at];
-        let line = job.line(job.batch_renditions());
-        let queued = place.filter(|_| next.opening.is_some()).map(|place| (line, place));
+        let line = |place| (job.line(job.batch_renditions()), place);
+        let queued = place.filter(|_| next.opening.is_some()).map(line);
         let stealable = place.filter(|_| next.opening.is_none() && !job.tails.is_empty());
         if (job.queued, job.stealable) != (queued, stealable) {
             self.leave_batch_queues(at);

@@ -137,16 +137,20 @@ impl Planner {
         if due - read_ahead > self.now {
             return Ok(());
         }
-        let chosen = self.choose_for_viewer(job, opening);
-        if let Some((lease, opening)) = self.extendable(job, opening) {
+        let going_on = self.extendable(job, opening).map(|(lease, whole)| {
             let arrival = self.leases[lease].arrival(self.now, opening.span.first);
-            let sooner = chosen.is_some_and(|(_, other)| other < arrival);
-            if arrival <= due || !sooner {
-                let end = self.chunk_end(job, &demand, opening.span, read_ahead);
-                self.leases[lease].to_end |= demand.to_end;
-                self.extend(lease, end);
-                return Ok(());
-            }
+            (lease, whole, arrival)
+        });
+        // Most streams only go on, and in time: then nobody else need be looked for.
+        let in_time = going_on.is_some_and(|(_, _, arrival)| arrival <= due);
+        let chosen = if in_time { None } else { self.choose_for_viewer(job, opening) };
+        if let Some((lease, whole, arrival)) = going_on
+            && chosen.is_none_or(|(_, other)| other >= arrival)
+        {
+            let end = self.chunk_end(job, &demand, whole.span, read_ahead);
+            self.leases[lease].to_end |= demand.to_end;
+            self.extend(lease, end);
+            return Ok(());
         }
         let Some((device, _)) = chosen else { return Err(opening) };
         let end = self.chunk_end(job, &demand, opening.span, 0);

@@ -53,6 +53,9 @@ impl Job {
 
     /// The first open run at or after `from` that is wanted without hurry.
     pub fn next_for_batch(&self, from: u32, now: Moment) -> Next {
+        if self.rests.is_empty() {
+            return Next::default();
+        }
         self.next_open_where(now, |rendition| self.wanted_from(rendition), from)
     }
 

@@ -72,7 +72,10 @@ impl Planner {
             }
             Timer::Claim(claim) => {
                 self.claims[claim].expiry = None;
-                self.drop_claim(claim);
+                match self.claims[claim].claim.until {
+                    Some(until) if until > self.now => self.expire(claim, Some(until)),
+                    _ => self.drop_claim(claim),
+                }
             }
             Timer::Job(job) => {
                 self.jobs[job].timer = None;
