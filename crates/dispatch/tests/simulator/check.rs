@@ -5,18 +5,18 @@ use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 
 use segue_dispatch::Planner;
-use segue_dispatch::planner::{Decision, DeviceView, FencedBy, Note, Policy};
+use segue_dispatch::planner::{Decision, DeviceView, FencedBy, LeaseView, Note, Policy};
 use segue_model::pool::{
-    ClaimId, Desired, EncoderFamily, LeaseId, Order, Renditions, SpanEnd, Status, Term, WorkerId,
+    ClaimId, Desired, EncoderFamily, LeaseId, Order, SpanEnd, Status, Term, WorkerId,
 };
-use segue_model::{FailureClass, JobId};
+use segue_model::{FailureClass, JobId, SegmentId, Span};
 
 use crate::jobs::LENGTH;
 use crate::world::World;
 
-/// After so long a silence nothing is left with a worker: fencing, twice its time in a crowd, and
-/// what the scheduler's own standstills may add.
-const FENCED_AFTER: u64 = 16_000;
+/// After so long a silence nothing is left with a worker: words that come 2 s late, fencing, twice its
+/// time in a crowd, and 2 s for forgiveness and late ticks.
+const FENCED_AFTER: u64 = 10_000;
 /// What a worker may still have in its queue when it is fenced.
 const TROUBLE_LASTS: u64 = 6_000;
 
@@ -32,9 +32,13 @@ pub struct Checks {
     fenced: BTreeMap<LeaseId, FencedBy>,
     versions: BTreeMap<WorkerId, (Term, u64)>,
     repeated: BTreeMap<WorkerId, (Term, u64, u64)>,
-    /// Of which segment in which renditions, and when.
-    pub store_failures: BTreeMap<(JobId, u32), (Renditions, u64)>,
+    /// Of which rendition and segment, and when.
+    store_failures: BTreeMap<(JobId, u32, u32), u64>,
+    /// Segments at which somebody blamed the source.
+    blamed: BTreeSet<(JobId, u32)>,
     seen_failures: BTreeSet<LeaseId>,
+    /// On which devices a process ended with a segment still to be made.
+    ended_at: BTreeSet<(JobId, u32, WorkerId, u16)>,
     given: BTreeSet<LeaseId>,
     /// When somebody of a family could be given work last.
     seen_at: [u64; EncoderFamily::ALL.len()],
@@ -63,9 +67,16 @@ impl Checks {
         self.known.clear();
     }
 
+    /// Since when there is this planner.
+    pub fn led_at(&self) -> u64 {
+        self.led_at
+    }
+
     pub fn died(&mut self) {
         self.known.clear();
         self.store_failures.clear();
+        self.blamed.clear();
+        self.ended_at.clear();
         self.seen_failures.clear();
     }
 
@@ -97,23 +108,38 @@ impl Checks {
         }
     }
 
-    /// A status is about to be heard: failures of storage in it are waited for.
+    /// A status is about to be heard: what failed by it is remembered.
     pub fn said(&mut self, now: u64, planner: Option<&Planner>, status: &Status) {
-        let failed = |end: &Option<SpanEnd>| matches!(end, Some(SpanEnd::Failed(f)) if f.class == FailureClass::Transient);
-        for span in status.spans.iter().filter(|span| failed(&span.end)) {
-            let order = span.order;
-            let lease = order.lease;
-            let Some(planner) = planner else { continue };
-            let leases = planner.view().leases;
-            let Some(known) = leases.iter().find(|known| known.id == lease && !known.ended) else {
-                continue;
-            };
-            let first = span.ready_through < known.span.end && self.seen_failures.insert(lease);
-            if first {
-                self.store_failures
-                    .insert((order.job, span.ready_through), (order.renditions, now));
+        let leases = planner.map_or(Vec::new(), |planner| planner.view().leases);
+        for span in &status.spans {
+            let Some(end) = &span.end else { continue };
+            let Order { lease, job, span: Span { first, .. }, renditions, device, .. } = span.order;
+            // Whatever its worker says: before its beginning it did not fail.
+            let at = span.ready_through.max(first);
+            self.ended_at.insert((job, at, status.beat.worker, device));
+            let SpanEnd::Failed(failure) = end else { continue };
+            if failure.class == FailureClass::Source {
+                // Also of leases that are gone on with only now.
+                self.blamed.insert((job, at));
+            }
+            let is_held = |held: &&LeaseView| held.id == lease && held.worker == status.beat.worker;
+            let held = leases.iter().find(is_held).filter(|held| !held.ended && at < held.span.end);
+            let transient = failure.class == FailureClass::Transient;
+            if held.is_some() && transient && self.seen_failures.insert(lease) {
+                let failed = renditions.iter().map(|rendition| ((job, rendition, at), now));
+                self.store_failures.extend(failed);
             }
         }
+    }
+
+    /// Whether a device came to nothing with a segment: then others are to try it first.
+    pub fn ended_at(&self, segment: (JobId, u32), (worker, device): (WorkerId, u16)) -> bool {
+        self.ended_at.contains(&(segment.0, segment.1, worker, device))
+    }
+
+    /// How long ago storage failed at a segment, if it did.
+    pub fn since_failure(&self, now: u64, segment: (JobId, u32, u32)) -> Option<u64> {
+        self.store_failures.get(&segment).map(|failed_at| now - failed_at)
     }
 }
 
@@ -140,15 +166,13 @@ impl World {
         }
     }
 
+    /// Whatever else is made with it: what failed a moment ago is not in it.
     fn check_pause(&mut self, order: &Order) {
-        let Some((renditions, failed_at)) =
-            self.checks.store_failures.get(&(order.job, order.span.first)).copied()
-        else {
-            return;
-        };
-        let waited = self.now - failed_at;
-        let same = !renditions.intersection(order.renditions).is_empty();
-        if same && waited < Policy::default().pause - 100 {
+        let Order { job, span, renditions, .. } = *order;
+        let all =
+            renditions.iter().flat_map(|r| (span.first..span.end).map(move |at| (job, r, at)));
+        let waited = all.filter_map(|it| self.checks.since_failure(self.now, it)).min();
+        if let Some(waited) = waited.filter(|waited| *waited < Policy::default().pause) {
             let what = format!("{order:?} after {waited} ms");
             self.checks.broke("what storage failed is retried after a pause", what);
         }
@@ -183,8 +207,11 @@ impl World {
             film.family = None;
         }
         film.pinned_by = term;
-        if film.family.is_none() && order.span.len() == 1 {
-            // It may be a second opinion on what another order, of the same moment, begins.
+        // One segment that was blamed may be a second opinion: that is asked of any family.
+        let blamed = self.checks.blamed.contains(&(order.job, order.span.first));
+        let second_opinion = blamed && order.span.len() == 1;
+        if film.family.is_none() && second_opinion {
+            // On what another order, of the same moment, begins.
             return;
         }
         let pinned = *film.family.get_or_insert(family);
@@ -193,10 +220,9 @@ impl World {
             return;
         }
         if self.now >= seen_at + Policy::default().cross {
-            // And stays with the new one; a single segment may be a second opinion just the same.
-            film.family = (order.span.len() > 1).then_some(family);
-        } else if order.span.len() > 1 {
-            // One segment is a second opinion on a source that was blamed.
+            // And stays with the new one, but for a second opinion.
+            film.family = (!second_opinion).then_some(family);
+        } else if !second_opinion {
             let what = format!("{order:?} on {family:?}, {pinned:?} was there at {seen_at}");
             self.checks.broke("a rendition is kept in its family", what);
         }
@@ -204,16 +230,14 @@ impl World {
 
     fn check_throttle(&mut self, order: &Order) {
         let Some(film) = self.films.iter().find(|film| film.id == order.job) else { return };
-        if !order.playback || film.batch {
+        if !order.playback {
             return;
         }
-        let policy = Policy::default();
-        let to_end = self.viewers.iter().any(|v| v.to_end && self.films[v.film].id == order.job);
-        let read_ahead = if to_end { policy.read_ahead_to_end } else { policy.read_ahead };
-        let most = film.watched_to + read_ahead + policy.chunk + 2 * LENGTH;
+        // A chunk may be begun at the end of what is read ahead, and ends with a whole segment.
+        let most = film.read_to + Policy::default().chunk + 2 * LENGTH;
         let end = u64::from(order.span.end) * LENGTH;
         if end > most {
-            let what = format!("{order:?} up to {end} ms, watched to {} ms", film.watched_to);
+            let what = format!("{order:?} up to {end} ms, read ahead to {} ms", film.read_to);
             self.checks.broke("what nobody is near is not made for viewers", what);
         }
     }
@@ -238,8 +262,11 @@ impl World {
                 // What either has ready the other may be making: only two that both make it count, and
                 // what is stored already nobody is given any more.
                 let both = one.renditions.intersection(other.renditions);
-                let is_stored =
-                    |index| both.iter().all(|r| self.store.contains(&(one.job, r, index)));
+                let is_stored = |index| {
+                    let is =
+                        |rendition| planner.is_published(one.job, SegmentId { rendition, index });
+                    both.iter().all(is)
+                };
                 let mut shared = first..one.span.end.min(other.span.end);
                 if same && !shared.all(is_stored) {
                     let what = format!("{one:?} and {other:?}");
@@ -252,7 +279,7 @@ impl World {
         let awake = self.planner_frozen_until + 4_000 < self.now;
         for host in &self.hosts {
             let Some(since) = host.silent_since else { continue };
-            let long_ago = self.now > since + FENCED_AFTER;
+            let long_ago = self.now > since.max(self.planner_frozen_until) + FENCED_AFTER;
             if long_ago && awake && self.checks.led_at < since {
                 let held = view.leases.iter().find(|lease| lease.worker == host.id);
                 if let Some(lease) = held {
@@ -271,7 +298,7 @@ impl World {
                     && host.connected
                     && host.frozen_until <= self.now
                     && host.silent_since.is_none()
-                    // An idle one says a word a second.
+                    // One that was idle says a word a second, and may be given something between two.
                     && host.unheard < 2
                     && host.troubled_until + TROUBLE_LASTS < self.now;
                 if well {
@@ -281,8 +308,9 @@ impl World {
             }
             Note::Quarantined { device, .. } => {
                 let host = &self.hosts[(device.worker.0 - 1) as usize];
-                // Who claims to have made what is bad makes liars of others.
-                let contradicted = self.hosts.iter().any(|host| host.babbles_until > 0);
+                // Who claims to have made what is bad makes liars of those who say so.
+                let babbles = self.hosts.iter().any(|host| host.babbles_until > 0);
+                let contradicted = babbles && self.films.iter().any(|film| film.bad_at.is_some());
                 if host.faults == 0 && !contradicted {
                     let what = format!("{device} at {}", self.now);
                     self.checks.broke("no device is blamed that did nothing", what);
@@ -311,8 +339,8 @@ impl World {
         if state.cut_off_until <= self.now && state.connected && state.frozen_until <= self.now {
             state.silent_since = None;
         }
-        // Renewal is reckoned from what was sent before the last answer came.
-        let most = Policy::default().lease + 500;
+        // Renewal is reckoned from what was sent before the last answer came: it ends sooner than this.
+        let most = Policy::default().lease + 50;
         let alone = self.now.saturating_sub(state.heard_at.max(state.frozen_until));
         if !state.processes.is_empty() && alone > most {
             let what = format!("host {host} hears nothing for {alone} ms and goes on");

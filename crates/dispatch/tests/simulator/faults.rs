@@ -116,6 +116,7 @@ impl World {
             return;
         }
         self.store.remove(&(job, rendition, index));
+        self.checks.log(self.now, &("vanished", job, rendition, index));
         self.tell_planner(Event::Vanished { job, segment: SegmentId { rendition, index } });
     }
 }

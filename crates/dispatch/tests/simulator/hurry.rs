@@ -10,21 +10,26 @@ use crate::jobs::LENGTH;
 use crate::weather::CLEAR_AT;
 use crate::world::World;
 
-/// Whoever is so near to running dry is not well ahead, however old the planner's news are.
-const NEAR_DRY: u64 = 10_000;
+/// Whoever is so near to running dry is not well ahead: 30 s of read-ahead less the 12 s that may be
+/// lacking, and 2 s in which nothing is heard and nobody looks at the clock.
+const NEAR_DRY: u64 = 16_000;
 /// What the weather did is over after so long.
 const SETTLES: u64 = 20_000;
+/// What storage failed is not tried again for so long, and nothing need make way for it.
+const PAUSE_MAX: u64 = 16_000;
 /// Of those that wait, so many are seen to.
 const SEEN_TO: usize = 4;
-/// So many segments may be made before it is seen that others are needed sooner.
+/// So often more of a span may be heard of before it makes way: one does in an event, so that two who
+/// were before this viewer are seen to first.
 const UNSEEN: u32 = 2;
 
 /// What the planner was told that viewers need.
 #[derive(Default)]
 pub struct Hurry {
     demands: BTreeMap<ClaimId, (JobId, Demand, u64)>,
-    /// Who waits while a lease makes what that viewer needs later, and where that was.
-    kept_waiting: BTreeMap<(ClaimId, LeaseId), u32>,
+    /// Who waits while a lease makes what that viewer needs later: what was last ready of it, and how
+    /// often it was heard of more.
+    kept_waiting: BTreeMap<(ClaimId, LeaseId), (u32, u32)>,
     /// How many spans of a film were begun for viewers in clear weather.
     begun: BTreeMap<JobId, u32>,
 }
@@ -108,22 +113,25 @@ impl World {
         let mut kept = BTreeMap::new();
         for (_, claim) in view.waiting.iter().take(SEEN_TO) {
             let Some((job, demand, _)) = self.hurry.demands.get(claim).copied() else { continue };
-            let failed = self.checks.store_failures.contains_key(&(job, demand.segment));
+            let failed = demand.renditions.iter().any(|rendition| {
+                let segment = (job, rendition, demand.segment);
+                self.checks.since_failure(self.now, segment).is_some_and(|ago| ago < PAUSE_MAX)
+            });
             let film = self.films.iter().find(|film| film.id == job);
             let is_good = film.is_some_and(|film| !film.is_bad());
             if failed || !is_good || !self.lacks(view, job, &demand) {
                 continue;
             }
             let later = view.leases.iter().filter(|lease| self.is_later(view, lease, *claim, job));
-            kept.extend(later.map(|lease| ((*claim, lease.id), lease.ready_through)));
+            kept.extend(later.map(|lease| ((*claim, lease.id), (lease.ready_through, 0))));
         }
-        for (key, ready) in &mut kept {
-            let since = self.hurry.kept_waiting.get(key).copied().unwrap_or(*ready);
-            if *ready > since + UNSEEN {
-                let what = format!("{key:?} from {since} to {ready} of {:?}", view.leases);
+        for (key, (ready, news)) in &mut kept {
+            let Some(before) = self.hurry.kept_waiting.get(key) else { continue };
+            *news = before.1 + u32::from(*ready > before.0);
+            if *news > UNSEEN {
+                let what = format!("{key:?} up to {ready} of {:?}", view.leases);
                 self.checks.broke("what is needed sooner does not wait for what is later", what);
             }
-            *ready = since;
         }
         self.hurry.kept_waiting = kept;
     }
@@ -153,7 +161,8 @@ impl World {
             && !lease.ended
             && well
             && only
-            && lease.ready_through > watching[0].1.segment + 2
-            && lease.ready_through + 2 < lease.span.end
+            && !self.checks.ended_at((job, watching[0].1.segment), (lease.worker, lease.device))
+            && lease.ready_through > watching[0].1.segment
+            && lease.ready_through + 1 < lease.span.end
     }
 }

@@ -34,8 +34,8 @@ pub struct Film {
     pub bad_at: Option<u32>,
     /// Ends every process that comes here.
     pub poison_at: Option<u32>,
-    /// The farthest that anybody watched, in milliseconds.
-    pub watched_to: u64,
+    /// The farthest that anybody's read-ahead went, in milliseconds.
+    pub read_to: u64,
     pub families: Vec<EncoderFamily>,
     /// Whose encoder makes it.
     pub family: Option<EncoderFamily>,
@@ -60,7 +60,7 @@ impl Film {
             failed: false,
             bad_at: (wrong == 0).then_some(at),
             poison_at: (wrong == 1).then_some(at),
-            watched_to: 0,
+            read_to: 0,
             families: match chance.below(4) {
                 0 => vec![EncoderFamily::Vaapi, EncoderFamily::X264],
                 1 => vec![EncoderFamily::X264, EncoderFamily::Vaapi],
@@ -213,10 +213,7 @@ impl World {
         let since = viewer.stalled_since.filter(|_| !moved && late > 0).unwrap_or(now);
         viewer.stalled_since = Some(since);
         let calm = now > CLEAR_AT + CALM_AFTER && since > CLEAR_AT + CALM_AFTER;
-        // Who was told that something is made, and is not, waits for it to be stored.
-        let misled = |until: u64| until > 0 && since < until + Policy::default().storage;
-        let misled = self.hosts.iter().any(|host| misled(host.babbles_until));
-        if calm && !self.weak && !misled && now - since > STALL_MAX && !self.films[film].is_bad() {
+        if calm && !self.weak && now - since > STALL_MAX && !self.films[film].is_bad() {
             self.checks.broke(
                 "viewers are served before batches, and in time",
                 format!("viewer {at} waits for segment {next} for {} ms", now - since),
@@ -233,14 +230,16 @@ impl World {
         let (id, job, film) = (viewer.id, self.films[viewer.film].id, viewer.film);
         let (renditions, segment) = (viewer.renditions, viewer.next);
         let played = (u64::from(segment) * LENGTH).saturating_sub(due.saturating_sub(self.now));
-        self.films[film].watched_to = self.films[film].watched_to.max(played);
         let put_off = if self.flaw == Some(Flaw::PutsViewersOff) { 60_000 } else { 0 };
         let due = Moment(due + put_off);
         let to_end = viewer.to_end && self.flaw != Some(Flaw::ForgetsTheRest);
+        let demand = Demand { renditions, segment, due, to_end };
+        let read_to = played + Policy::default().read_ahead_of(&demand);
+        self.films[film].read_to = self.films[film].read_to.max(read_to);
         let purpose = if viewer.to_end && self.flaw == Some(Flaw::WantsItWhole) {
             Purpose::Batch { renditions, deadline: None }
         } else {
-            Purpose::Playback(Demand { renditions, segment, due, to_end })
+            Purpose::Playback(demand)
         };
         let until = Some(Moment(self.now + 5_000)).filter(|_| !self.keeps_claim(at));
         if self.planner.is_some() {
@@ -290,7 +289,8 @@ impl World {
         let others = self.last_beats.iter().filter(|(host, _)| {
             devices.iter().all(|device| device.worker != self.hosts[**host].id)
         });
-        let alone = others.clone().all(|(_, (heard_at, _))| *heard_at <= lately);
+        let long_there = self.checks.led_at() + Policy::default().alone_after <= self.now;
+        let alone = long_there && others.clone().all(|(_, (heard_at, _))| *heard_at <= lately);
         if devices.len() < 2 && !alone {
             let what = format!("{failure:?}");
             self.checks.broke("no job fails by one device's word", what);

@@ -9,8 +9,6 @@ use segue_model::{JobId, Span};
 use crate::weather::CLEAR_AT;
 use crate::world::World;
 
-/// What is under way to a planner that stands still is heard so much later.
-const NEWS_TAKE: u64 = 6_000;
 /// With nothing else to do, the rest of a film is there after so long.
 const REST_MAX: u64 = 240_000;
 /// A playhead so many segments ahead of what is reported has news that are under way.
@@ -95,9 +93,10 @@ impl World {
             self.checks.broke("what is given out without hurry is wanted, from there on", what);
         }
         let there = |viewer: &crate::jobs::Viewer| {
-            let left_at = viewer.left_at.unwrap_or(u64::MAX).saturating_add(NEWS_TAKE);
+            // Who leaves says so at once; a planner that stands still hears it when it goes on.
+            let left_at = viewer.left_at.unwrap_or(u64::MAX);
             let is_it = viewer.to_end && self.films[viewer.film].id == order.job;
-            is_it && left_at.max(self.planner_frozen_until + NEWS_TAKE) >= self.now
+            is_it && left_at.max(self.planner_frozen_until) >= self.now
         };
         if !self.batch_wants(order.job) && !self.viewers.iter().any(there) {
             let what = format!("{order:?} at {}", self.now);

@@ -28,6 +28,8 @@ pub enum Happening {
     Down {
         host: usize,
         stream: u64,
+        /// Which of the worker's processes the stream is of: each counts its own from one.
+        life: u64,
         words: Down,
     },
     /// The worker's end sees that its stream broke.
@@ -109,6 +111,8 @@ pub struct World {
     pub checks: Checks,
     /// The last beat of each host, for a flaw that makes them up.
     pub last_beats: BTreeMap<usize, (u64, Beat)>,
+    /// Whose each host's streams are, as the scheduler was greeted.
+    greeted: BTreeMap<(usize, u64), u64>,
 }
 
 impl World {
@@ -145,6 +149,7 @@ impl World {
             processes: 0,
             checks: Checks::default(),
             last_beats: BTreeMap::new(),
+            greeted: BTreeMap::new(),
         };
         world.begin();
         world
@@ -215,7 +220,11 @@ impl World {
         }
         match happening {
             Happening::Up { host, stream, words } => self.up(host, stream, words),
-            Happening::Down { host, stream, words } => self.down(host, stream, words),
+            Happening::Down { host, stream, life, words } => {
+                if self.hosts[host].incarnation == life {
+                    self.down(host, stream, words);
+                }
+            }
             Happening::Cut { host, stream } => self.cut(host, stream),
             Happening::Reconnect { host } => self.connect(host),
             Happening::Restart { host } => {
@@ -404,12 +413,13 @@ impl World {
         if self.is_lost(host) {
             return;
         }
+        let life = self.greeted.get(&(host, stream)).copied().unwrap_or(0);
         if !self.is_clear() && self.chance.happens(self.weather.doubled) {
             let at = self.now + self.delay();
-            self.at(at, Happening::Down { host, stream, words: words.clone() });
+            self.at(at, Happening::Down { host, stream, life, words: words.clone() });
         }
         let at = self.now + self.delay();
-        self.at(at, Happening::Down { host, stream, words });
+        self.at(at, Happening::Down { host, stream, life, words });
     }
 
     fn up(&mut self, host: usize, stream: u64, words: Up) {
@@ -427,6 +437,7 @@ impl World {
         }
         match words {
             Up::Hello(hello) => {
+                self.greeted.insert((host, stream), hello.incarnation);
                 self.tell_planner(Event::Connected(hello));
             }
             Up::Status(status) => {
