@@ -143,6 +143,7 @@ mod tests {
             boundaries: BoundaryRule::Grid { segment: Time::from_secs(2) },
             packaging: Packaging::MpegTs,
             timestamp_offset: Time::from_secs(10),
+            picture_shift: None,
             exact: false,
             renditions: heights.iter().map(rendition).collect(),
         };

@@ -63,6 +63,7 @@ impl TryFrom<v1::Request> for JobRequest {
             over_level: wire.over_level,
             timestamp_offset: seconds(&wire.timestamp_offset_seconds, "timestamp_offset_seconds")?,
             keep_start: wire.keep_start,
+            frame_grid: wire.frame_grid,
             audio: (!audio.none).then_some(sound),
         })
     }
@@ -279,6 +280,7 @@ impl From<&JobRequest> for v1::Request {
                 .map(|offset| offset.to_string())
                 .unwrap_or_default(),
             keep_start: request.keep_start,
+            frame_grid: request.frame_grid,
             without_picture: request.without_picture,
             keep_fields: request.fields == FieldRequest::Kept,
             deinterlace: match request.fields {

@@ -173,6 +173,7 @@ fn a_request_arrives_as_it_was() {
             over_level: true,
             timestamp_offset: Some(Time::new(7, 5)),
             keep_start: true,
+            frame_grid: true,
             audio: None,
         },
         JobRequest {

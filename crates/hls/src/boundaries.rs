@@ -56,17 +56,28 @@ pub fn timeline(
     duration: Time,
     keyframes: &[Time],
 ) -> Result<Timeline, BoundaryError> {
-    timeline_to(rule, duration, duration, keyframes)
+    let film = Film { duration, last: duration, counts_from: Time::ZERO };
+    timeline_to(rule, film, keyframes)
 }
 
-/// As [`timeline`], for a film whose last picture (or packet of sound, where there is none) comes at
-/// `last`: [`BoundaryRule::Multiples`] does not cut after that.
+/// What is known of a film that is cut by seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Film {
+    pub(crate) duration: Time,
+    /// When the last picture (or packet of sound, where there is none) comes:
+    /// [`BoundaryRule::Multiples`] does not cut after that.
+    pub(crate) last: Time,
+    /// What rules that count seconds count from; what comes before is in the first segment.
+    pub(crate) counts_from: Time,
+}
+
+/// As [`timeline`], for a film of which more is known.
 pub(crate) fn timeline_to(
     rule: BoundaryRule,
-    duration: Time,
-    last: Time,
+    film: Film,
     keyframes: &[Time],
 ) -> Result<Timeline, BoundaryError> {
+    let duration = film.duration;
     if !duration.is_positive() {
         return Err(BoundaryError::Duration(duration));
     }
@@ -79,8 +90,8 @@ pub(crate) fn timeline_to(
         return Err(BoundaryError::NoKeyframes);
     }
     let boundaries = match rule {
-        BoundaryRule::Grid { segment } => grid(segment, duration)?,
-        BoundaryRule::Multiples { segment } => multiples(segment, duration, last)?,
+        BoundaryRule::Grid { segment } => grid(segment, film)?,
+        BoundaryRule::Multiples { segment } => multiples(segment, film)?,
         BoundaryRule::KeyframesGreedy { segment } => {
             at_keyframes(duration, keyframes, |_, previous| previous + segment)
         }
@@ -98,26 +109,34 @@ pub(crate) fn timeline_to(
 ///
 /// A runt costs a player a request and an encoder a start for a few frames, and its rate control
 /// has no room to work in.
-fn grid(segment: Time, duration: Time) -> Result<Vec<Time>, BoundaryError> {
-    let whole = (duration / segment).floor();
+fn grid(segment: Time, film: Film) -> Result<Vec<Time>, BoundaryError> {
+    let Film { duration, counts_from, .. } = film;
+    let whole = ((duration - counts_from) / segment).floor().max(0);
     if whole >= Timeline::SEGMENTS_MAX as i64 {
         return Err(BoundaryError::TooMany { duration, segment });
     }
-    let tail = duration - segment * whole;
+    let tail = duration - counts_from - segment * whole;
     let runt = tail * 4 < segment && whole > 0;
     let starts = if runt { whole } else { whole + 1 };
-    Ok((0..starts).map(|n| segment * n).chain([duration]).collect())
+    Ok(cut(segment, film, starts))
 }
 
 /// Every `segment` seconds, as long as something comes then: ffmpeg's muxer cuts at a picture, so that
 /// what is left behind the last one goes with the segment before.
-fn multiples(segment: Time, duration: Time, last: Time) -> Result<Vec<Time>, BoundaryError> {
-    let whole = (last.min(duration) / segment).floor().max(0);
+fn multiples(segment: Time, film: Film) -> Result<Vec<Time>, BoundaryError> {
+    let Film { duration, last, counts_from } = film;
+    let whole = ((last.min(duration) - counts_from) / segment).floor().max(0);
     if whole >= Timeline::SEGMENTS_MAX as i64 {
         return Err(BoundaryError::TooMany { duration, segment });
     }
-    let starts = (0..=whole).map(|n| segment * n).filter(|start| *start < duration);
-    Ok(starts.chain([duration]).collect())
+    Ok(cut(segment, film, whole + 1))
+}
+
+/// So many segments, as long as something comes in them.
+fn cut(segment: Time, film: Film, segments: i64) -> Vec<Time> {
+    let start = |n| if n == 0 { Time::ZERO } else { film.counts_from + segment * n };
+    let starts = (0..segments.max(1)).map(start).filter(|start| *start < film.duration);
+    starts.chain([film.duration]).collect()
 }
 
 /// At the first keyframe not before each target, which follows from the number of cuts made so

@@ -5,7 +5,7 @@ use segue_model::{
 };
 
 use crate::BoundaryError;
-use crate::boundaries::timeline_to;
+use crate::boundaries::{Film, timeline_to};
 
 /// Why a request cannot be carried out on a source.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,30 +22,28 @@ pub enum PlanError {
 pub fn timeline_of(recipe: &Recipe, facts: &SourceFacts) -> Result<Timeline, BoundaryError> {
     let keyframes: Vec<Time> = match &facts.video {
         Some(video) => {
-            let time = |tick: &i64| Time::from_ticks(*tick, video.time_base) - facts.start;
+            let start = facts.start - recipe.picture_delay();
+            let time = |tick: &i64| Time::from_ticks(*tick, video.time_base) - start;
             video.keyframes.ticks.iter().map(time).collect()
         }
         None => Vec::new(),
     };
-    let Shown { duration, last } = Shown::of(recipe, facts);
-    timeline_to(recipe.boundaries, duration, last, &keyframes)
+    timeline_to(recipe.boundaries, Film::shown(recipe, facts), &keyframes)
 }
 
-/// How much of a source a recipe shows.
-struct Shown {
-    duration: Time,
-    /// When the last picture begins, or the last packet of sound where there is none; put into its
-    /// slot, as containers round.
-    last: Time,
-}
-
-impl Shown {
-    fn of(recipe: &Recipe, facts: &SourceFacts) -> Shown {
+impl Film {
+    /// How much of a source a recipe shows.
+    fn shown(recipe: &Recipe, facts: &SourceFacts) -> Film {
         if let Some(video) = facts.video.as_ref().filter(|_| has_picture(recipe)) {
             let clock = recipe.clock(video);
             let frame = recipe.frame_rate(video).recip().unwrap_or(Time::ZERO);
-            let last = clock.time_of(clock.slot_of(video.end - frame));
-            return Shown { duration: facts.duration, last };
+            let end = recipe.picture_end(video);
+            // Put into its slot, as containers round.
+            let last = clock.time_of(clock.slot_of(end - frame));
+            // A film ends with its picture, unless its sound goes on for long.
+            let with_picture = facts.duration == video.end;
+            let duration = if with_picture { end } else { facts.duration };
+            return Film { duration, last, counts_from: recipe.counts_from(video) };
         }
         let made: Vec<(&AudioFacts, Time)> = recipe
             .renditions
@@ -61,7 +59,7 @@ impl Shown {
         let end = made.iter().map(|(track, _)| track.end).max();
         let duration = end.filter(|_| facts.video.is_some()).unwrap_or(facts.duration);
         let packet = made.iter().map(|(_, packet)| *packet).min().unwrap_or(Time::ZERO);
-        Shown { duration, last: duration - packet }
+        Film { duration, last: duration - packet, counts_from: Time::ZERO }
     }
 }
 

@@ -55,6 +55,32 @@ fn multiples_leave_a_short_last_segment_as_it_is() {
 }
 
 #[test]
+fn seconds_count_from_the_first_picture_where_pictures_stand_at_multiples_of_a_frame() {
+    let starts = |boundaries, frames: i64, late: &str| {
+        let mut facts = film::film();
+        let (rate, late) = (Time::from_secs(24), secs(late));
+        let video = facts.video.as_mut().expect("a picture");
+        (video.frame_rate, video.start) = (FrameRate::Constant(rate), late);
+        video.clock = FrameClock { start: late, rate };
+        video.end = late + Time::from_secs(frames) / rate;
+        facts.duration = video.end;
+        let request = JobRequest { boundaries, frame_grid: true, ..JobRequest::default() };
+        let recipe = request.resolve(&facts).expect("a recipe");
+        let timeline = segue_hls::timeline_of(&recipe, &facts).expect("a timeline");
+        let starts = (0..=timeline.segments()).map(|index| timeline.start_of(index).to_string());
+        starts.collect::<Vec<_>>()
+    };
+    let multiples = BoundaryRule::Multiples { segment: secs("3") };
+    // The first picture is the second frame's, as are what segments count from and the film's end.
+    assert_eq!(starts(multiples, 145, "0.021"), ["0", "73/24", "145/24", "73/12"]);
+    assert_eq!(starts(multiples, 144, "0.021"), ["0", "73/24", "145/24"]);
+    assert_eq!(starts(multiples, 145, "0.007"), ["0", "3", "6", "145/24"]);
+    assert_eq!(starts(multiples, 1, "0.021"), ["0", "1/12"]);
+    assert_eq!(starts(grid("3"), 144, "0.021"), ["0", "73/24", "145/24"]);
+    assert_eq!(starts(grid("3"), 150, "0.021"), ["0", "73/24", "151/24"]);
+}
+
+#[test]
 fn multiples_end_with_the_last_picture() {
     let lengths = |rate: Time, frames: i64, duration: &str| {
         let mut facts = film::film();

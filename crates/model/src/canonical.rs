@@ -13,7 +13,7 @@ use crate::{
 
 /// Which encoding this is, and which layout of segments: part of the bytes. Segments of one job join
 /// whoever made them, so whatever keeps new ones from joining old ones raises it, too.
-pub const VERSION: u64 = 4;
+pub const VERSION: u64 = 5;
 
 /// The canonical bytes of `recipe` applied to `source`.
 pub fn encode(source: &Source, recipe: &Recipe) -> Vec<u8> {
@@ -74,7 +74,8 @@ impl Encoder {
     }
 
     fn recipe(&mut self, recipe: &Recipe) {
-        let Recipe { boundaries, packaging, timestamp_offset, exact, renditions } = recipe;
+        let Recipe { boundaries, packaging, timestamp_offset, picture_shift, exact, renditions } =
+            recipe;
         let (rule, segment) = match boundaries {
             BoundaryRule::Grid { segment } => (0, segment),
             BoundaryRule::KeyframesGreedy { segment } => (1, segment),
@@ -88,6 +89,7 @@ impl Encoder {
             Packaging::Fmp4 => 1,
         });
         self.time(*timestamp_offset);
+        self.option(picture_shift.as_ref(), |out, shift| out.time(*shift));
         self.number(u64::from(*exact));
         self.number(renditions.len() as u64);
         for Rendition { name, video, audio } in renditions {

@@ -18,6 +18,11 @@ pub struct Recipe {
     pub packaging: Packaging,
     /// Added to every timestamp: players mistake small ones, and decode times start below zero.
     pub timestamp_offset: Time,
+    /// How much later than in the source each picture is shown, or earlier, by half a frame at most: they
+    /// stand at multiples of a frame's length then, and what is counted in seconds (boundaries,
+    /// keyframes) counts from the first of them, as ffmpeg does. `None`: they are shown when the source
+    /// shows them, and it counts from the source's start.
+    pub picture_shift: Option<Time>,
     /// Same bytes wherever it is made: single-threaded encoders and bit-exact arithmetic.
     pub exact: bool,
     /// What is listed; never empty.
@@ -33,16 +38,30 @@ impl Recipe {
         if videos.any(in_fields) { 2 } else { 1 }
     }
 
-    /// The slots that `source`'s pictures are put into.
+    /// The slots that `source`'s pictures are put into, and when those are shown.
     pub fn clock(&self, source: &VideoFacts) -> FrameClock {
-        match source.frame_rate {
-            FrameRate::Constant(_) => FrameClock {
-                rate: source.clock.rate * self.pictures_per_frame(source),
-                ..source.clock
-            },
+        let start = source.clock.start + self.picture_delay();
+        let rate = match source.frame_rate {
+            FrameRate::Constant(_) => source.clock.rate * self.pictures_per_frame(source),
             // Slots are fine enough for what comes between two frames.
-            FrameRate::Variable(_) => source.clock,
-        }
+            FrameRate::Variable(_) => source.clock.rate,
+        };
+        FrameClock { start, rate }
+    }
+
+    /// How much later than in the source pictures are shown; below zero where earlier.
+    pub fn picture_delay(&self) -> Time {
+        self.picture_shift.unwrap_or(Time::ZERO)
+    }
+
+    /// When `source`'s last picture ends, as it is shown.
+    pub fn picture_end(&self, source: &VideoFacts) -> Time {
+        source.end + self.picture_delay()
+    }
+
+    /// What seconds are counted from, by rules that count them: the film's start or its first picture.
+    pub fn counts_from(&self, source: &VideoFacts) -> Time {
+        self.picture_shift.map_or(Time::ZERO, |shift| source.clock.start + shift)
     }
 
     /// How many pictures a second are made, on average.

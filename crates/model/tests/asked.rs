@@ -7,9 +7,9 @@ use asking::{picture, request, with_pixels};
 use sample::film;
 use segue_model::{
     AudioRequest, AudioSettings, BoundaryRule, ChannelRequest, ColourLabels, Deinterlace,
-    DeinterlaceMethod, FieldOrder, FieldRequest, Gain, H264Profile, JobRequest, Mix, Orientation,
-    Packaging, RateControl, Recipe, RenditionRequest, RequestError, SourceFacts, Time,
-    VideoSettings,
+    DeinterlaceMethod, FieldOrder, FieldRequest, FrameClock, FrameRate, Gain, H264Profile,
+    JobRequest, Mix, Orientation, Packaging, RateControl, Recipe, RenditionRequest, RequestError,
+    SourceFacts, Time, VideoSettings,
 };
 
 fn videos(recipe: &Recipe) -> Vec<&VideoSettings> {
@@ -131,6 +131,54 @@ fn timestamps_begin_where_they_are_asked_to() {
     ] {
         assert!(refused.as_ref().is_err_and(|error| error.starts_with(said)), "{refused:?}");
     }
+}
+
+#[test]
+fn pictures_are_moved_to_the_nearest_multiple_of_a_frames_length() {
+    let shift = |rate: FrameRate, start: &str, late: &str, change: fn(&mut JobRequest)| {
+        let mut facts = film();
+        facts.start = start.parse().expect("a time");
+        let video = facts.video.as_mut().expect("a picture");
+        let late: Time = late.parse().expect("a time");
+        (video.frame_rate, video.start) = (rate, late);
+        video.clock = FrameClock { start: late, rate: rate.nominal() };
+        let mut request = JobRequest { frame_grid: true, ..JobRequest::default() };
+        change(&mut request);
+        let recipe = request.resolve(&facts).expect("a recipe");
+        (recipe.picture_shift, recipe.counts_from(facts.video.as_ref().expect("a picture")))
+    };
+    let (film, ntsc) = (FrameRate::Constant(Time::from_secs(25)), Time::new(24_000, 1_001));
+    let at = |shift: &str, first: &str| {
+        let time = |text: &str| text.parse::<Time>().expect("a time");
+        (Some(time(shift)), time(first))
+    };
+    let plain = |_: &mut JobRequest| ();
+    assert_eq!(shift(film, "0", "0", plain), at("0", "0"));
+    assert_eq!(shift(film, "0", "0.007", plain), at("-0.007", "0"));
+    // As late as AAC's priming makes it: a little more than half a frame at any usual rate.
+    assert_eq!(shift(film, "0", "0.021", plain), at("0.019", "0.04"));
+    let (moved, first) = shift(FrameRate::Constant(ntsc), "0", "0.021", plain);
+    assert_eq!((moved, first), (Some(first - Time::new(21, 1000)), Time::new(1_001, 24_000)));
+    // The later of two that are equally near, and the second where it is nearer.
+    assert_eq!(shift(film, "0", "0.02", plain), at("0.02", "0.04"));
+    assert_eq!(shift(film, "0", "0.048", plain), at("-0.008", "0.04"));
+    // Multiples count from where timestamps are zero.
+    assert_eq!(shift(film, "1.41", "0.021", |it| it.keep_start = true), at("0.009", "0.03"));
+    assert_eq!(shift(film, "1.41", "0", |it| it.keep_start = true), at("-0.01", "-0.01"));
+    assert_eq!(shift(film, "1.41", "0.021", plain), at("0.019", "0.04"));
+    // A frame of each field is half as long.
+    let fields = |it: &mut JobRequest| {
+        it.fields = FieldRequest::Made(Deinterlace {
+            every_field: true,
+            marked_only: false,
+            ..Deinterlace::USUAL
+        });
+    };
+    assert_eq!(shift(film, "0", "0.021", fields), at("-0.001", "0.02"));
+    let left = (None, Time::ZERO);
+    assert_eq!(shift(film, "0", "0.021", |it| it.frame_grid = false), left);
+    assert_eq!(shift(film, "0", "0.021", |it| it.without_picture = true), left);
+    assert_eq!(shift(FrameRate::Variable(ntsc), "0", "0.021", plain), left);
 }
 
 #[test]

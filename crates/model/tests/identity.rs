@@ -32,6 +32,7 @@ fn recipe() -> Recipe {
         boundaries: BoundaryRule::Grid { segment: Time::from_secs(2) },
         packaging: Packaging::MpegTs,
         timestamp_offset: Time::from_secs(10),
+        picture_shift: None,
         exact: false,
         renditions: vec![
             rendition("1080p", sample::encoded((1920, 1080), 6_000_000, 40)),
@@ -51,6 +52,7 @@ fn other_recipe() -> Recipe {
     let mut recipe = recipe();
     recipe.boundaries = BoundaryRule::KeyframesCumulative { segment: Time::new(1001, 250) };
     recipe.packaging = Packaging::Fmp4;
+    recipe.picture_shift = Some(Time::new(-1, 150));
     recipe.exact = true;
     recipe.renditions[0].audio = None;
     recipe.renditions[1].video = None;
@@ -89,9 +91,9 @@ fn golden_ids() {
     assert_eq!(
         ids.map(|id| id.to_string()),
         [
-            "96e9d5d4d7e8d5978f7992fe114021426499d319678109f7736ad0d16c1da750",
-            "999145206882a33f5a2b2a00446922d26f0172d93eb001135bf3dcf456e5d7a6",
-            "6a89b75a719aa622d48b2f331b91073e89e2b0b247c63e11e7ad81957f15b147",
+            "828d7491648987bfb9dce621775a2a5bc3c4f1bc9503d6bbf8e8b85f88c6d1ff",
+            "73362c6336976ed55d1aaa27f826d25a1e59c8582e20d19323141da77887ce29",
+            "10c5bec42c2fd3e36d2b90155c711071d6c1b41e4f0b7e428464f849c5325ad6",
         ]
     );
 }
@@ -203,7 +205,7 @@ fn a_change_of_shape_gives_another_job() {
     let copied = |recipe: &mut Recipe, codec| sound(recipe).codec = AudioCodec::Copied(codec);
     let segment = Time::from_secs(2);
     type Change<'a> = (&'a str, &'a dyn Fn(&mut Source, &mut Recipe));
-    let changes: [Change<'_>; 23] = [
+    let changes: [Change<'_>; 24] = [
         ("nothing", &|_, _| ()),
         ("multiples", &|_, r| r.boundaries = BoundaryRule::Multiples { segment }),
         ("greedy", &|_, r| r.boundaries = BoundaryRule::KeyframesGreedy { segment }),
@@ -235,6 +237,7 @@ fn a_change_of_shape_gives_another_job() {
         ("AC-3 as it is", &|_, r| copied(r, CopiedCodec::Ac3)),
         ("E-AC-3 as it is", &|_, r| copied(r, CopiedCodec::Eac3)),
         ("MP3 as it is", &|_, r| copied(r, CopiedCodec::Mp3)),
+        ("pictures on the grid", &|_, r| r.picture_shift = Some(Time::ZERO)),
         ("no cap", &|_, r| video(r, RateControl::Quality { crf: 20 })),
         ("entity tag", &|s, _| s.fingerprint.revision = Revision::Etag("1".to_owned())),
         ("version", &|s, _| s.fingerprint.revision = Revision::Version("1".to_owned())),

@@ -45,6 +45,7 @@ pub fn job(
         boundaries,
         packaging,
         timestamp_offset: Time::from_secs(10),
+        picture_shift: None,
         exact: false,
         renditions,
     };

@@ -287,7 +287,8 @@ impl<'a> Pipeline<'a> {
             .max()
             .unwrap_or(Time::ZERO);
         let frame_rate = order.job.recipe.frame_rate(facts);
-        let clock = order.job.recipe.clock(facts);
+        let recipe = &order.job.recipe;
+        let (clock, counts_from) = (recipe.clock(facts), recipe.counts_from(facts));
         let frames = (longest * frame_rate).ceil().clamp(1, 4096) as usize + 2;
         let exact = order.job.recipe.exact;
         let encoding = |index: &u32| {
@@ -303,6 +304,7 @@ impl<'a> Pipeline<'a> {
                 video,
                 alone: (order.urgent && !exact).then_some(order.span.first),
                 clock,
+                counts_from,
                 frame_rate,
                 threads: order.threads,
                 exact,
@@ -386,7 +388,7 @@ impl<'a> Pipeline<'a> {
         if let (Some(pictures), Some(video)) = (&feeds.pictures, &self.order.job.facts.video) {
             let frame = video.frame_rate.nominal().recip().unwrap_or(Time::new(1, 25));
             let span_end = self.order.job.timeline.start_of(self.order.span.end);
-            let due = span_end.min(video.end);
+            let due = span_end.min(self.order.job.recipe.picture_end(video));
             let seen = pictures.last_seen().map_or(Time::ZERO, |time| time + frame);
             let missing = due - seen;
             // Only a source that broke off: gaps in the middle go on later.

@@ -9,6 +9,7 @@ use segue_model::{Job, Packaging, Time};
 use super::continuity;
 use super::edit_list;
 use super::part::{SoundPart, VideoPart};
+use super::slots::first_slot;
 use crate::Error;
 use crate::av::{AvError, EncodedPacket, Muxer, Track};
 use crate::error::Blame;
@@ -84,7 +85,7 @@ fn decode_delay(job: &Job, rendition: u32) -> Option<i64> {
     let video = job.recipe.renditions.get(rendition as usize)?.video.as_ref()?;
     let depth = i64::from(video.contract.reorder_depth);
     let clock = job.recipe.clock(facts);
-    let first = clock.slot_from(job.timeline.start_of(0));
+    let first = first_slot(&job.timeline, &clock, job.recipe.counts_from(facts), 0);
     let decoded = clock.time_of(first - depth) + job.recipe.timestamp_offset;
     let is_needed = job.recipe.packaging == Packaging::Fmp4 && decoded < Time::ZERO;
     is_needed.then(|| (Time::from_secs(depth) / clock.rate * i64::from(VIDEO_TIMESCALE)).ceil())

@@ -26,6 +26,8 @@ pub(super) struct Pictures<'a> {
     /// How many of them there are for each of the source's.
     per_slot: i64,
     start: Time,
+    /// How much later pictures are shown than in the source.
+    delay: Time,
     entry: Option<i64>,
     decoder: Decoder,
     /// Filters that see every frame before renditions part; `None` if there are none.
@@ -66,6 +68,7 @@ impl<'a> Pictures<'a> {
             clock,
             per_slot: (clock.rate / facts.clock.rate).round(),
             start: job.facts.start,
+            delay: job.recipe.picture_delay(),
             entry,
             decoder,
             filters,
@@ -74,6 +77,7 @@ impl<'a> Pictures<'a> {
             slots: Slots::new(
                 &job.timeline,
                 &clock,
+                job.recipe.counts_from(facts),
                 span,
                 job.recipe.frame_rate(facts).recip().unwrap_or(Time::new(1, 25)),
                 window::encoder_pre_roll(job, span, order.urgent),
@@ -165,7 +169,8 @@ impl<'a> Pictures<'a> {
             (None, Some((latest, _))) if ends => {
                 let rate = self.facts.frame_rate.nominal();
                 let frame = rate.recip().unwrap_or(Time::new(1, 25));
-                self.slot_of(self.clock.time_of(*latest) + frame)
+                let shown = self.clock.time_of(*latest) - self.delay;
+                self.slot_of(shown + frame)
             }
             (None, _) => return Ok(()),
         };

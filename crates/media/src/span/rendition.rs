@@ -29,6 +29,8 @@ pub(super) struct Encoding<'a> {
     pub(super) rendition: u32,
     pub(super) video: &'a VideoSettings,
     pub(super) clock: FrameClock,
+    /// When keyframes within segments are counted from.
+    pub(super) counts_from: Time,
     pub(super) frame_rate: Time,
     pub(super) threads: u32,
     pub(super) exact: bool,
@@ -46,7 +48,7 @@ impl Encoding<'_> {
     /// Which keyframe of the film a picture belongs to, where there are several in a segment.
     fn keyframe_at(&self, slot: i64) -> i64 {
         let apart = self.video.keyframes.filter(|apart| apart.is_positive());
-        apart.map_or(0, |apart| (self.clock.time_of(slot) / apart).floor())
+        apart.map_or(0, |apart| ((self.clock.time_of(slot) - self.counts_from) / apart).floor())
     }
 }
 

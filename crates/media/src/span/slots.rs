@@ -36,19 +36,32 @@ pub(super) struct Slots<F> {
     held: Option<(i64, F)>,
 }
 
+/// The first slot of segment `index`. The film's first segment begins with what seconds are counted from:
+/// with a picture that is moved to before the film; and where one is to stand a little behind the film's
+/// start, nothing is held in its place.
+pub(super) fn first_slot(
+    timeline: &Timeline,
+    clock: &FrameClock,
+    counts_from: Time,
+    index: u32,
+) -> i64 {
+    clock.slot_from(if index == 0 { counts_from } else { timeline.start_of(index) })
+}
+
 impl<F: Clone> Slots<F> {
     /// For the segments of `span`, with frames that come `nominal` apart, and those of `pre_roll`
     /// before it.
     pub(super) fn new(
         timeline: &Timeline,
         clock: &FrameClock,
+        counts_from: Time,
         span: Span,
         nominal: Time,
         pre_roll: Time,
     ) -> Slots<F> {
         let before = clock.slot_from(timeline.start_of(span.first) - pre_roll);
         let first_slots = (span.first..=span.end)
-            .map(|index| clock.slot_from(timeline.start_of(index)))
+            .map(|index| first_slot(timeline, clock, counts_from, index))
             .collect();
         let late = (nominal * clock.rate * Time::new(3, 2)).floor();
         Slots { first_slots, span, before, late, current: span.first, last: None, held: None }
@@ -143,7 +156,8 @@ mod tests {
     fn slots(first: u32, end: u32) -> Slots<u32> {
         let timeline = Timeline::new((0..=9).map(Time::from_secs).collect()).unwrap();
         let clock = FrameClock { start: Time::ZERO, rate: Time::from_secs(10) };
-        Slots::new(&timeline, &clock, Span { first, end }, Time::new(1, 10), Time::ZERO)
+        let span = Span { first, end };
+        Slots::new(&timeline, &clock, Time::ZERO, span, Time::new(1, 10), Time::ZERO)
     }
 
     fn run(first: u32, end: u32, frames: &[i64]) -> Vec<(u32, Option<i64>, u32)> {
@@ -206,6 +220,20 @@ mod tests {
     }
 
     #[test]
+    fn the_first_picture_is_in_the_first_segment_though_it_is_moved_to_before_the_film() {
+        let timeline = Timeline::new((0..=2).map(Time::from_secs).collect()).unwrap();
+        let clock = FrameClock { start: Time::new(-1, 25), rate: Time::from_secs(10) };
+        let span = Span { first: 0, end: 1 };
+        let frame = Time::new(1, 10);
+        let mut slots = Slots::new(&timeline, &clock, clock.start, span, frame, Time::ZERO);
+        let mut placed = Vec::new();
+        // The second segment begins between the slots 10 and 11.
+        (0..12).for_each(|slot| slots.push(slot, (), |it| placed.push(it)));
+        assert_eq!(placed[0], Placed::Frame { segment: 0, slot: 0, frame: () });
+        assert_eq!(placed[11..], [Placed::End { segment: 0, next_slot: 11 }]);
+    }
+
+    #[test]
     fn a_source_that_ends_early_is_held_to_the_end_of_the_span() {
         let placed = run(1, 3, &[9, 10]);
         assert_eq!(placed, [(1, Some(10), 10), (1, None, 20), (2, Some(20), 10), (2, None, 30)]);
@@ -230,7 +258,8 @@ mod tests {
         let timeline = Timeline::new((0..=9).map(Time::from_secs).collect()).unwrap();
         let clock = FrameClock { start: Time::ZERO, rate: Time::from_secs(10) };
         let span = Span { first: 2, end: 3 };
-        let mut slots = Slots::new(&timeline, &clock, span, Time::new(1, 10), Time::new(3, 10));
+        let (frame, before) = (Time::new(1, 10), Time::new(3, 10));
+        let mut slots = Slots::new(&timeline, &clock, Time::ZERO, span, frame, before);
         let mut placed = Vec::new();
         for slot in [15, 16, 17, 19, 20, 25, 30] {
             slots.push(slot, (), |it| placed.push(it));

@@ -33,9 +33,10 @@ pub(super) fn encoder_pre_roll(job: &Job, span: Span, urgent: bool) -> Time {
     }
 }
 
-/// What picture a span needs decoded: from here on.
+/// What picture a span needs decoded: from here on, in the source's time.
 pub(super) fn picture_from(job: &Job, span: Span, urgent: bool) -> Time {
-    let start = job.timeline.start_of(span.first) - encoder_pre_roll(job, span, urgent);
+    let shown = job.timeline.start_of(span.first) - encoder_pre_roll(job, span, urgent);
+    let start = shown - job.recipe.picture_delay();
     let mut pictures = job.recipe.renditions.iter().flat_map(|rendition| &rendition.video);
     let deinterlaced = pictures.any(|video| video.deinterlace.is_some());
     match &job.facts.video {

@@ -5,6 +5,7 @@ mod alone;
 mod boundaries;
 mod copied;
 mod fields;
+mod grid;
 mod lines;
 mod picture;
 mod rate;

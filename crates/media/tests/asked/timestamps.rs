@@ -20,7 +20,7 @@ fn shown(header: &[u8], segments: &[Vec<u8>]) -> Vec<Vec<String>> {
     segments.iter().map(times).collect()
 }
 
-fn ours(job: &Job, made: &Made) -> Vec<Vec<String>> {
+pub(crate) fn ours(job: &Job, made: &Made) -> Vec<Vec<String>> {
     let header = made.inits.get(&0).cloned().unwrap_or_default();
     let of_picture = made.segments.iter().filter(|(id, _)| id.rendition == 0);
     let segments: Vec<_> = of_picture.map(|(_, bytes)| bytes.clone()).collect();
@@ -29,7 +29,7 @@ fn ours(job: &Job, made: &Made) -> Vec<Vec<String>> {
 }
 
 /// What a media server's line makes.
-fn by_hls_muxer(film: &Path, packaging: Packaging, options: &str) -> Vec<Vec<String>> {
+pub(crate) fn by_hls_muxer(film: &Path, packaging: Packaging, options: &str) -> Vec<Vec<String>> {
     let directory = TempDir::new().expect("a directory");
     // From a film's start, and from there alone, ffmpeg's transport streams begin later by as much as
     // B-frames are decoded, or AAC's priming is heard, before it (its hls muxer does not tell the

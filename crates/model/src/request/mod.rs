@@ -8,9 +8,9 @@ use std::ops::RangeInclusive;
 
 use crate::colour::{MATRICES, PRIMARIES, TRANSFERS};
 use crate::{
-    BitrateCap, BoundaryRule, Colour, Deinterlace, Effort, FieldOrder, H264Contract, H264Profile,
-    Orientation, Packaging, RateControl, Recipe, Rendition, SourceFacts, Time, VideoFacts,
-    VideoSettings, h264_level,
+    BitrateCap, BoundaryRule, Colour, Deinterlace, Effort, FieldOrder, FrameRate, H264Contract,
+    H264Profile, Orientation, Packaging, RateControl, Recipe, Rendition, SourceFacts, Time,
+    VideoFacts, VideoSettings, h264_level,
 };
 
 pub use error::RequestError;
@@ -69,6 +69,11 @@ pub struct JobRequest {
     pub timestamp_offset: Option<Time>,
     /// The source's timestamps are kept, instead of counting from its start.
     pub keep_start: bool,
+    /// Pictures of a source of constant rate are shown at multiples of a frame's length, as ffmpeg's hls
+    /// muxer has it do: the first at the nearest, each other one further; sound stays where it is. What
+    /// is counted in seconds counts from the first picture. Without it, and at any other rate, pictures
+    /// are shown when the source shows them.
+    pub frame_grid: bool,
     /// Sound to make; `None` for silence.
     pub audio: Option<AudioRequest>,
 }
@@ -97,6 +102,7 @@ impl Default for JobRequest {
             over_level: false,
             timestamp_offset: None,
             keep_start: false,
+            frame_grid: false,
             audio: Some(AudioRequest::default()),
         }
     }
@@ -202,13 +208,29 @@ impl JobRequest {
         if renditions.is_empty() {
             return Err(RequestError::Nothing);
         }
-        Ok(Recipe {
+        let mut recipe = Recipe {
             boundaries: self.boundaries,
             packaging: self.packaging,
             timestamp_offset: self.offset(facts)?,
+            picture_shift: None,
             exact: self.exact,
             renditions,
-        })
+        };
+        recipe.picture_shift = self.picture_shift(&recipe, facts);
+        Ok(recipe)
+    }
+
+    /// How far it is to the multiple of a frame's length that is nearest to the first picture, the later
+    /// one of two.
+    fn picture_shift(&self, recipe: &Recipe, facts: &SourceFacts) -> Option<Time> {
+        let mut renditions = recipe.renditions.iter();
+        let has_picture = renditions.any(|rendition| rendition.video.is_some());
+        let video = facts.video.as_ref().filter(|_| self.frame_grid && has_picture)?;
+        let FrameRate::Constant(_) = video.frame_rate else { return None };
+        // A container's jitter is in the first timestamp alone: the others have slots that follow.
+        let rate = recipe.frame_rate(video);
+        let start = video.clock.start + if self.keep_start { facts.start } else { Time::ZERO };
+        Some(Time::from_secs((start * rate).round()) / rate - start)
     }
 
     fn check_keyframes(&self, keyframes: Time) -> Result<(), RequestError> {

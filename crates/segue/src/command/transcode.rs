@@ -246,6 +246,7 @@ impl Arguments {
             over_level: false,
             timestamp_offset: None,
             keep_start: false,
+            frame_grid: false,
             audio: (!self.no_audio).then_some(AudioRequest {
                 stream: self.audio_stream,
                 bitrate: self.audio_bitrate,
