@@ -36,10 +36,16 @@ fn projection() -> Projection {
 
 fn layout(projection: &Projection, packaging: Packaging, facts: &SourceFacts) -> Layout {
     let boundaries = BoundaryRule::Multiples { segment: Time::from_secs(3) };
-    let request = JobRequest { boundaries, ..JobRequest::default() };
+    let request = JobRequest {
+        boundaries,
+        packaging,
+        frame_grid: true,
+        together: true,
+        ..JobRequest::default()
+    };
     let recipe = request.resolve(facts).unwrap();
     let timeline = segue_hls::timeline_of(&recipe, facts).unwrap();
-    Layout::new(projection, packaging, facts, timeline, 48_000).unwrap()
+    Layout::new(projection, &recipe, facts, timeline).unwrap()
 }
 
 #[test]
@@ -63,6 +69,22 @@ fn a_recording_that_begins_at_another_time_is_as_long() {
         layout(&projection(), Packaging::MpegTs, facts).playlist_text(0, 4, true)
     };
     assert_eq!(text(&late), text(&film(10)));
+}
+
+#[test]
+fn what_is_moved_to_a_frames_multiple_lasts_as_long_as_ffmpeg_says() {
+    let mut late = film(0);
+    if let Some(video) = &mut late.video {
+        let start = Time::from_millis(21);
+        (video.start, video.clock.start) = (start, start);
+        video.end = start + Time::from_secs(312) / video.clock.rate;
+        late.duration = video.end;
+    }
+    // 13 s, whose first picture is the second frame's: what ffmpeg 5.1 says of them.
+    let text = layout(&projection(), Packaging::MpegTs, &late).playlist_text(0, 5, true);
+    let lengths: Vec<&str> = text.lines().filter(|line| line.starts_with("#EXTINF")).collect();
+    let whole = "#EXTINF:3.003000,";
+    assert_eq!(lengths, [whole, whole, whole, whole, "#EXTINF:1.001000,"]);
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn a_media_servers_line_is_asked_for_to_the_letter() {
         over_level: true,
         timestamp_offset: Some(Time::from_secs(10)),
         keep_start: true,
+        frame_grid: true,
         audio: Some(AudioRequest {
             stream: Some(1),
             bitrate: Some(256_000),
@@ -254,6 +255,29 @@ fn keyframes_within_segments_are_asked_for() {
     assert_eq!(asked(&by_count, "yadif=1:-1:0"), Ok(Some(Time::new(3, 2))));
     let other = VIDEO.replace(rule, "-g:v:0 71 -keyint_min:v:0 71");
     assert!(asked(&other, FILTERS).is_err());
+}
+
+#[test]
+fn a_late_picture_is_a_command_where_ffmpeg_repeats_it_or_it_is_far_off() {
+    let late = |words: &[String], frames: Time| {
+        in_the_way(&job(words), |facts| {
+            let video = facts.video.as_mut().expect("a picture");
+            video.start = frames / video.frame_rate.nominal();
+        })
+    };
+    let words = line(VIDEO, FILTERS, AUDIO, "");
+    // Its place is kept.
+    assert_eq!(late(&words, Time::HALF), "");
+    assert_eq!(late(&words, Time::new(7, 5)), "");
+    assert!(late(&words, Time::new(8, 5)).contains("after the sound"));
+    // Its place is filled from the film's start on.
+    let without: Vec<String> = words.iter().filter(|word| *word != "-copyts").cloned().collect();
+    let by_name = line(VIDEO, FILTERS, AUDIO, "-fps_mode cfr");
+    for words in [without, by_name, line(VIDEO, FILTERS, AUDIO, "-vsync 1")] {
+        assert_eq!(late(&words, Time::new(2, 5)), "", "{words:?}");
+        let said = late(&words, Time::HALF);
+        assert!(said.contains("less than half a frame late"), "{words:?}: {said}");
+    }
 }
 
 #[test]

@@ -10,8 +10,8 @@ use std::process::Command;
 use rustix::process::Signal;
 use segue_lab::{frames, packets};
 use support::drop_in::{
-    LARGE, Line, SEGMENTS, SLOW, Stand, assert_like_ffmpeg, by_ffmpeg, drop_in, film, names,
-    segment, times,
+    LARGE, Line, SEGMENTS, SLOW, Stand, assert_like_ffmpeg, by_ffmpeg, drop_in, film, late_film,
+    names, segment, times,
 };
 use support::pool::{Pool, until};
 use support::run;
@@ -48,6 +48,45 @@ fn jellyfins_lines_become_what_ffmpeg_makes_of_them() {
         }
     }
     // A seek is another place in the same film.
+    assert_eq!(jobs(&pool), 2);
+}
+
+/// What a playlist says, but that a last segment's length is rounded to milliseconds, as ffmpeg adds up
+/// Matroska's.
+fn in_milliseconds(line: &Line) -> Vec<String> {
+    let text = fs::read_to_string(line.directory.join("X.m3u8")).unwrap();
+    let rounded = |line: &str| match line.strip_prefix("#EXTINF:") {
+        Some(rest) => {
+            let seconds: f64 = rest.trim_end_matches(',').parse().expect("seconds");
+            format!("#EXTINF:{seconds:.3},")
+        }
+        None => line.to_owned(),
+    };
+    text.lines().map(rounded).collect()
+}
+
+#[test]
+fn pictures_that_begin_after_the_sound_are_where_ffmpeg_puts_them() {
+    let pool = Pool::start(2);
+    let here = tempdir().unwrap();
+    let film = late_film(here.path());
+    // Neither of these is shifted by B-frames.
+    for (fragments, first) in [(true, 0), (true, 3), (false, 3)] {
+        let out = tempdir().unwrap();
+        let line = Line::new(&film, out.path()).from(first);
+        let line = if fragments { line.fragments() } else { line };
+        start(&pool, &line).succeed();
+        let (_directory, plain) = by_ffmpeg(&line);
+        assert_eq!(in_milliseconds(&line), in_milliseconds(&plain));
+        let (ours, theirs) = (times(&line), times(&plain));
+        let apart = ours.iter().zip(&theirs).map(|(ours, theirs)| (ours - theirs).abs());
+        // A tick of a transport stream is 11 microseconds.
+        assert_eq!(
+            (ours.len(), apart.max() <= Some(12)),
+            (theirs.len(), true),
+            "{ours:?} {theirs:?}"
+        );
+    }
     assert_eq!(jobs(&pool), 2);
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use segue_ffmpeg::job::{PlaylistKind, Projection};
-use segue_model::{AudioCodec, FrameClock, Packaging, SourceFacts, Time, Timeline};
+use segue_model::{AudioCodec, FrameClock, Packaging, Recipe, SourceFacts, Time, Timeline};
 
 /// Names and times of what appears.
 #[derive(Clone, Debug)]
@@ -89,19 +89,17 @@ impl NamePattern {
 }
 
 impl Layout {
-    /// What `projection` says, of a source that is cut at `timeline`; sound alone has
-    /// `sample_rate`.
+    /// What `projection` says, of what `recipe` makes of a source that is cut at `timeline`.
     pub fn new(
         projection: &Projection,
-        packaging: Packaging,
+        recipe: &Recipe,
         facts: &SourceFacts,
         timeline: Timeline,
-        sample_rate: u32,
     ) -> Result<Layout, LayoutError> {
         let Projection { playlist, playlist_kind, segments, init, independent, .. } = projection;
         let playlist = path_of(playlist)?;
         let directory = playlist.parent().unwrap_or(Path::new("")).to_owned();
-        let init = match (packaging, init) {
+        let init = match (recipe.packaging, init) {
             (Packaging::MpegTs, _) => None,
             (Packaging::Fmp4, init) => {
                 let uri = init.clone().unwrap_or_else(|| "init.mp4".to_owned());
@@ -110,10 +108,13 @@ impl Layout {
         };
         // ffmpeg counts time by the picture if there is one, and then a segment begins with the
         // first frame that is not before its boundary.
-        let (grid, step, end) = match &facts.video {
-            Some(video) => (video.clock, 1, video.end),
+        let has_picture = recipe.renditions.iter().any(|rendition| rendition.video.is_some());
+        let (grid, step, end) = match facts.video.as_ref().filter(|_| has_picture) {
+            Some(video) => (recipe.clock(video), 1, recipe.picture_end(video)),
             None => {
-                let rate = Time::from_secs(i64::from(sample_rate.max(1)));
+                let sound = recipe.renditions.iter().find_map(|rendition| rendition.audio.as_ref());
+                let sample_rate = sound.map_or(48_000, |sound| sound.sample_rate.max(1));
+                let rate = Time::from_secs(i64::from(sample_rate));
                 let clock = FrameClock { start: Time::ZERO, rate };
                 (clock, i64::from(AudioCodec::Aac.frame_size()), timeline.end())
             }
@@ -128,7 +129,7 @@ impl Layout {
             grid,
             step,
             end,
-            has_picture: facts.video.is_some(),
+            has_picture,
         })
     }
 
@@ -175,6 +176,10 @@ impl Layout {
 
     /// The slot at which segment `index` begins, or the last one ends.
     fn mark(&self, index: u32) -> i64 {
+        // The first begins with what comes first, also where that is a little after the film's start.
+        if index == 0 {
+            return 0;
+        }
         if index >= self.segments() {
             return self.grid.slot_of(self.end);
         }

@@ -104,15 +104,6 @@ fn layout(job: &Job, wanted: &JobRequest, facts: &SourceFacts) -> Result<Layout,
     let recipe = wanted.resolve(facts).map_err(|error| not_a_job(error.to_string()))?;
     let timeline: Timeline =
         segue_hls::timeline_of(&recipe, facts).map_err(|error| not_a_job(error.to_string()))?;
-    let packaging = job.content.packaging;
-    let sound = recipe.renditions.iter().find_map(|rendition| rendition.audio.as_ref());
-    let sample_rate = sound.map_or(48_000, |sound| sound.sample_rate);
-    // As it is shown: there may be sound alone, or a frame of each field.
-    let mut shown = facts.clone();
-    shown.video = facts.video.clone().filter(|_| !wanted.without_picture);
-    if let Some(video) = &mut shown.video {
-        video.clock = recipe.clock(video);
-    }
-    Layout::new(&job.projection, packaging, &shown, timeline, sample_rate)
+    Layout::new(&job.projection, &recipe, facts, timeline)
         .map_err(|error| not_a_job(error.to_string()))
 }

@@ -64,8 +64,8 @@ pub struct Content {
     pub audio: Option<Sound>,
 }
 
-/// Where segments begin: at each multiple of `segment`, counted from the source's start; the last
-/// one is as short as it comes.
+/// Where segments begin: at each multiple of `segment`, counted from the first picture; the last one
+/// is as short as it comes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Boundaries {
     /// From one boundary to the next.
@@ -306,6 +306,9 @@ pub enum Proviso {
     EndsAt(Time),
     /// Its pictures come at an even rate, from its start on, and in limited range.
     EvenPictures,
+    /// Its picture begins with it, give or take half a frame: ffmpeg would repeat a later one from the
+    /// start on.
+    PictureFromStart,
     /// Its sound is such as segments hold as it is.
     CopiedSound,
     /// It has no subtitles, of which ffmpeg would take some.
@@ -327,6 +330,9 @@ impl fmt::Display for Proviso {
             Proviso::EvenPictures => f.write_str(
                 "the source's pictures come at an even rate, from its start on, and in limited range",
             ),
+            Proviso::PictureFromStart => {
+                f.write_str("the source's picture begins with it, less than half a frame late")
+            }
             Proviso::CopiedSound => f.write_str(
                 "the sound is AAC or MP3, or in transport streams AC-3 or E-AC-3, which segments hold as \
                  it is",

@@ -38,6 +38,8 @@ struct Run {
     copy_timestamps: bool,
     from_zero: bool,
     frame_rate: Option<FrameRate>,
+    /// An even rate is asked for by name: from the start on, wherever the first frame is.
+    filled: bool,
 }
 
 /// Reads a line as a job.
@@ -179,7 +181,11 @@ impl Run {
                 immaterial("how the caller's machine is used")
             }
             "vsync" => match text {
-                "-1" | "auto" | "1" | "cfr" => understood("frames at an even rate, as with HLS"),
+                "-1" | "auto" => understood("frames at an even rate, as with HLS"),
+                "1" | "cfr" => {
+                    self.filled = true;
+                    understood("frames at an even rate, as with HLS")
+                }
                 "2" | "vfr" => {
                     self.frame_rate = Some(FrameRate::Variable);
                     understood("frames as they come")

@@ -185,6 +185,10 @@ impl<'a> Output<'a> {
             (Some(place), Some(options)) => {
                 let rate_control = options.rate_control(findings)?;
                 let preset = options.effort();
+                // Only what keeps the first picture's time does not repeat it from the start on.
+                if !run.copy_timestamps || run.filled || options.filled {
+                    provisos.push(Proviso::PictureFromStart);
+                }
                 if !options.plain && !options.chain.plain {
                     provisos.push(Proviso::PlainPixels);
                 }

@@ -29,6 +29,8 @@ pub(super) struct VideoOptions {
     pub forced: Option<Expression>,
     pub gop: Option<u32>,
     pub frame_rate: FrameRate,
+    /// An even rate is asked for by name: from the start on, wherever the first frame is.
+    pub filled: bool,
     pub preset: Option<String>,
     /// What refines it, each behind a colon.
     pub refined: String,
@@ -79,6 +81,7 @@ impl VideoOptions {
             forced: None,
             gop: None,
             frame_rate: FrameRate::Constant,
+            filled: false,
             preset: None,
             refined: String::new(),
             profile: None,
@@ -129,7 +132,11 @@ impl VideoOptions {
                 None => prevents("is no frame rate"),
             },
             "vsync" | "fps_mode" => match text {
-                "-1" | "auto" | "1" | "cfr" => understood("frames at an even rate, as with HLS"),
+                "-1" | "auto" => understood("frames at an even rate, as with HLS"),
+                "1" | "cfr" => {
+                    self.filled = true;
+                    understood("frames at an even rate, as with HLS")
+                }
                 "2" | "vfr" => {
                     self.frame_rate = FrameRate::Variable;
                     understood("frames as they come")

@@ -56,6 +56,18 @@ pub const SLOW: &str = "-codec:v:0 libx264 -preset slower -crf 23 -maxrate 20000
 /// As large as the film.
 pub const LARGE: &str = "scale=640:360,format=yuv420p";
 
+/// Ten seconds of 24000/1001 pictures a second, which begin 21 ms after the sound: as ffmpeg makes
+/// Matroska with AAC.
+pub fn late_film(directory: &Path) -> PathBuf {
+    let path = directory.join("late.mkv");
+    let mut ffmpeg = segue_lab::ffmpeg();
+    ffmpeg.args(["-v", "fatal", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=24000/1001:d=10"]);
+    ffmpeg.args(["-f", "lavfi", "-i", "sine=f=440:r=48000:d=10", "-c:v", "libx264"]);
+    ffmpeg.args(["-preset", "ultrafast", "-g", "48", "-c:a", "aac", "-ac", "2"]);
+    segue_lab::run(ffmpeg.arg(&path));
+    path
+}
+
 /// Jellyfin's line for HLS in transport streams; X is the name of everything.
 #[derive(Clone, Debug)]
 pub struct Line {

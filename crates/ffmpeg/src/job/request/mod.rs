@@ -6,15 +6,19 @@
 //! [`decide`](crate::decide) calls a line a command. A line with an obstacle must run as one: nothing
 //! is dropped or rounded here.
 //!
-//! Six things look alike and are not the same to the bit. Where a source of constant rate has a
+//! Seven things look alike and are not the same to the bit. Where a source of constant rate has a
 //! hole, ffmpeg repeats the last picture and the engine shows it longer. At a film's very start
 //! ffmpeg's transport streams are later by its B-frames and AAC's priming, which they are not after a
 //! seek; the engine's never are. The packet that primes a decoder of AAC comes before the film, and
 //! is left out. Where the picture begins a little after the sound (by 21 ms in what ffmpeg makes of
-//! Matroska and AAC), ffmpeg counts segments from the first picture when it begins with the film, and
-//! from the film's start after a seek; a job always does the latter, which may be a picture earlier.
-//! ffmpeg moves pictures to multiples of a frame's length from zero on; a job shows them when the source
-//! does, beside the sound that is not moved.
+//! Matroska and AAC), it is moved to a multiple of a frame's length, and segments count from there, by
+//! ffmpeg as in a job (`frame_grid`). But a job does so once, as ffmpeg does when it begins with the film;
+//! after a seek, ffmpeg does it anew, so that its segments may begin a picture earlier, and a picture
+//! that comes in the middle between two multiples may go to the other one. Where milliseconds of a
+//! container put a later picture past that middle and not the first, ffmpeg repeats one and is a
+//! picture behind from there on; a job is not. With `-g` alone ffmpeg cuts every so many pictures,
+//! which at 24000/1001 is 1 ms later with each second, and counts anew after a seek; a job cuts every so
+//! many seconds, as the caller's playlist does, so that a segment has a picture less now and then.
 //! And at a boundary, sound that is copied goes with the picture that it begins with, and
 //! not with the one that it happened to be written beside.
 //!
@@ -70,6 +74,7 @@ impl<'a> Conversion<'a> {
         made.request.timestamp_offset = Some(timestamps.offset);
         made.request.keep_start = !timestamps.from_zero;
         made.request.without_picture = video.is_none();
+        made.request.frame_grid = video.is_some();
         if let Some(video) = video {
             made.video(video);
         }
@@ -98,6 +103,10 @@ impl<'a> Conversion<'a> {
                     None => false,
                 }
             }
+            (Proviso::PictureFromStart, Some(video)) => {
+                let rate = video.frame_rate.nominal() * if doubled { 2 } else { 1 };
+                video.start * rate < Time::HALF
+            }
             _ => holds(proviso, facts),
         };
         if !holds {
@@ -113,7 +122,8 @@ impl<'a> Conversion<'a> {
 }
 
 /// How far apart keyframes are that come every so many pictures: a segment, or a whole part of it.
-/// Media servers round up, so that what they say may be a picture more.
+/// Media servers round up, so that what they say may be a picture more. Keyframes are never further
+/// apart than they say; where a frame's length is no part of a segment's, some are a picture nearer.
 fn keyframes(frames: u32, segment: Time, video: &VideoFacts, doubled: bool) -> Option<Time> {
     let rate = video.frame_rate.nominal() * if doubled { 2 } else { 1 };
     (1..=12).map(|parts| segment / Time::from_secs(parts)).find(|apart| {
@@ -133,7 +143,7 @@ fn holds(proviso: &Proviso, facts: &SourceFacts) -> bool {
         // Obstacles say which part of it does not.
         Proviso::EvenPictures | Proviso::CopiedSound => true,
         // Of a picture, which there is not.
-        Proviso::GopIsSegment { .. } => false,
+        Proviso::GopIsSegment { .. } | Proviso::PictureFromStart => false,
         Proviso::PlainPixels => video.is_some_and(|video| {
             matches!(video.pixel_format.as_str(), "yuv420p" | "nv12" | "nv21")
         }),

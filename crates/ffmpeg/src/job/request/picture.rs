@@ -71,7 +71,7 @@ impl Conversion<'_> {
         if !is_its_own_rate(*frame_rate, source, self.doubles(facts)) {
             self.hinder(Obstacle::FrameRate);
         }
-        // A picture that comes later is preceded by itself, so that there is one from the start.
+        // Counted from a later one, segments would begin too far from where the caller's playlist says.
         if source.start * source.frame_rate.nominal() > Time::new(3, 2) {
             self.hinder(Obstacle::LatePicture(source.start.to_string()));
         }
