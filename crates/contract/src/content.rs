@@ -4,8 +4,7 @@ use crate::judge::Track;
 use crate::record::{ScenarioRecord, Value};
 use crate::rule::Rule;
 use crate::tolerance::{
-    PICTURE_SECONDS, SOUND_PACKETS, SOUND_SECONDS, START_SHIFT_SECONDS, STEP_SECONDS,
-    TIMESTAMP_SECONDS,
+    SOUND_PACKETS, SOUND_SECONDS, START_SHIFT_SECONDS, STEP_SECONDS, TIMESTAMP_SECONDS,
 };
 
 /// From where a file's times are looked at.
@@ -67,7 +66,7 @@ fn note_track(record: &mut ScenarioRecord, subject: &str, track: &Track, view: V
     let picture = track.kind == "video";
     let exact = if picture { TIMESTAMP_SECONDS } else { SOUND_SECONDS };
     let shift = if view.shifted { START_SHIFT_SECONDS } else { 0.0 };
-    let shown = if picture { PICTURE_SECONDS } else { SOUND_SECONDS } + shift;
+    let shown = exact + shift;
     record.fact(Rule::FirstTimestamp, subject, Value::near(first.shown, shown));
     record.fact(Rule::LastTimestamp, subject, Value::near(last.shown, shown));
     if let Some(run) = view.run {

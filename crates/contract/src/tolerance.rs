@@ -3,11 +3,6 @@
 /// Timestamps of transport streams tick at 90 kHz and films at 1 kHz (Matroska): two roundings.
 pub const TIMESTAMP_SECONDS: f64 = 0.002;
 
-/// Where a film's pictures do not come at multiples of their length (24 a second here, the first 0.021 s
-/// late, as AAC's priming makes it), ffmpeg moves each to the nearest such multiple: by up to half a
-/// picture, 0.0209 s. Whoever leaves them where the film shows them is no worse.
-pub const PICTURE_SECONDS: f64 = TIMESTAMP_SECONDS + 0.0209;
-
 /// A run from a film's start into transport streams: ffmpeg 5.1 shifts all of it by as much as
 /// B-frames are decoded (two pictures of 24 a second) or AAC's priming is heard before it, because
 /// its hls muxer does not tell the muxer in it of `-avoid_negative_ts disabled`. Later ones do not.
