@@ -25,7 +25,7 @@ declare -Ar MAY_USE=(
     [segue]='segue-model segue-hls segue-dispatch segue-api segue-store segue-media segue-scheduler segue-worker segue-ffmpeg segue-drop-in'
     [segue-bench]='segue-model segue-hls segue-api segue-media'
     [segue-lab]=''
-    [segue-contract]=''
+    [segue-contract]='segue-model segue-ffmpeg'
     [segue-s3-lab]=''
 )
 # Dependencies that these packages must not have, however indirectly.

@@ -1,5 +1,7 @@
 //! The command line of `contract`.
 
+mod corpus;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -58,6 +60,8 @@ enum What {
         #[command(flatten)]
         common: Common,
     },
+    /// Runs real lines by both and compares what comes out; exit code 1 if any differs.
+    Corpus(corpus::Wanted),
 }
 
 #[derive(Args)]
@@ -123,6 +127,7 @@ fn act(what: What) -> Result<bool, ContractError> {
             Ok(found.is_empty())
         }
         What::Both { drop_in, out, common } => both(&drop_in, &out, common),
+        What::Corpus(wanted) => corpus::all(&wanted),
     }
 }
 

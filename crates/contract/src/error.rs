@@ -38,6 +38,28 @@ pub enum ContractError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// The file of lines must be put right.
+    #[error("{path}: {source}; lines are objects with an id and an argv")]
+    NoLines {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// No line is called so.
+    #[error("no line is called {name:?}")]
+    NoLine {
+        /// The name.
+        name: String,
+    },
+    /// Another directory must be given.
+    #[error(
+        "{path} holds more than letters, digits and / . _ -, which filter graphs protect: give another --out"
+    )]
+    OddPath {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A name must be put right.
     #[error("no scenario is called {name:?}; contract list names them all")]
     NoScenario {
