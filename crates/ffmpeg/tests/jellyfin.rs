@@ -157,6 +157,19 @@ fn said(findings: &[Finding], verdict: Verdict) -> Vec<&str> {
 }
 
 #[test]
+fn options_that_make_less_than_high_ask_for_less_where_no_profile_is_named() {
+    let profile = |encode| job(&Shape { encode, ..PLAIN }).content.video.unwrap().profile;
+    let unnamed = "-codec:v:0 libx264 -preset veryfast -crf 23 -maxrate 4000000 -bufsize 8000000 \
+        -x264opts:0 subme=0:8x8dct=0 -force_key_frames:0 expr:gte(t,n_forced*3)";
+    let named = "-codec:v:0 libx264 -preset veryfast -crf 23 -maxrate 4000000 -bufsize 8000000 \
+        -profile:v:0 high -x264opts:0 subme=0:8x8dct=0 \
+        -force_key_frames:0 expr:gte(t,n_forced*3)";
+    assert_eq!(profile(unnamed), Some(Profile::Main));
+    // Players were told of it.
+    assert_eq!(profile(named), Some(Profile::High));
+}
+
+#[test]
 fn the_last_seconds_are_not_sought_to_and_still_wanted() {
     // A film of 100 s: segment 33 begins at 99 s, and Jellyfin seeks to 95 s at most.
     let shape = Shape { before: "-ss 00:01:35.000", start: "-start_number 33", ..PLAIN };

@@ -192,6 +192,7 @@ impl<'a> Output<'a> {
                 if !options.plain && !options.chain.plain {
                     provisos.push(Proviso::PlainPixels);
                 }
+                let profile = options.highest_profile();
                 Some(Video {
                     stream: place.pick.clone(),
                     steps: options.chain.steps,
@@ -200,7 +201,7 @@ impl<'a> Output<'a> {
                     frame_rate: run.frame_rate.unwrap_or(options.frame_rate),
                     rate_control,
                     preset,
-                    profile: options.profile,
+                    profile,
                     level: options.level,
                     captions: options.captions,
                 })

@@ -113,6 +113,9 @@ pub(super) fn x264(text: &str, refined: &mut String) -> Meaning {
         }
     }
     match refined.is_empty() {
+        true if without_transform(text) => {
+            understood("the main profile, unless one is named; the rest is how to go about it")
+        }
         true => {
             immaterial("how x264 would go about it; each worker's encoder is set up to suit it")
         }
@@ -120,6 +123,11 @@ pub(super) fn x264(text: &str, refined: &mut String) -> Meaning {
             understood("how hard x264 tries, where it is the encoder; other encoders leave it")
         }
     }
+}
+
+/// Whether `-x264opts` does without transforms of 8x8, which is all that makes High of Main.
+pub(super) fn without_transform(text: &str) -> bool {
+    text.split(':').any(|pair| matches!(pair, "8x8dct=0" | "no-8x8dct" | "no_8x8dct"))
 }
 
 /// What `-rc` and `-rc_mode` mean, and whether that is a quality; the numbers are in other options.

@@ -34,7 +34,8 @@ pub(super) struct VideoOptions {
     pub preset: Option<String>,
     /// What refines it, each behind a colon.
     pub refined: String,
-    pub profile: Option<Profile>,
+    profile: Option<Profile>,
+    without_transform: bool,
     pub level: Option<u8>,
     pub captions: bool,
     /// `-pix_fmt` makes pictures of 8 bits and 4:2:0.
@@ -85,6 +86,7 @@ impl VideoOptions {
             preset: None,
             refined: String::new(),
             profile: None,
+            without_transform: false,
             level: None,
             captions: true,
             plain: false,
@@ -153,7 +155,10 @@ impl VideoOptions {
                 Some(passed) => self.captions(passed),
                 None => unknown(),
             },
-            "x264opts" | "x264-params" => tuning::x264(text, &mut self.refined),
+            "x264opts" | "x264-params" => {
+                self.without_transform |= tuning::without_transform(text);
+                tuning::x264(text, &mut self.refined)
+            }
             "rc" | "rc_mode" => {
                 let (quality, meaning) = tuning::rate_control(text);
                 self.quality_named = quality;
@@ -243,6 +248,13 @@ impl VideoOptions {
         };
         self.profile = Some(profile);
         understood("the most that the player decodes")
+    }
+
+    /// The most that the player decodes: as named, which is what it was told. Where nothing is named,
+    /// x264's own options make less than High.
+    pub fn highest_profile(&self) -> Option<Profile> {
+        let lower = self.without_transform && self.family == Family::X264;
+        self.profile.or(lower.then_some(Profile::Main))
     }
 
     fn level(&mut self, text: &str) -> Meaning {
