@@ -44,8 +44,13 @@ impl House {
 
     /// `contract both`, plain ffmpeg and the drop-in.
     fn contract(&self, more: &[&str]) -> Command {
+        self.compare("both", more)
+    }
+
+    /// `contract both` or `contract corpus`.
+    fn compare(&self, what: &str, more: &[&str]) -> Command {
         let mut command = Command::new(beside("contract", "segue-contract"));
-        command.arg("both").arg("--drop-in").arg(self.path("ffmpeg")).args(more);
+        command.arg(what).arg("--drop-in").arg(self.path("ffmpeg")).args(more);
         command.arg("--out").arg(self.path("contract"));
         // Making films takes a while.
         let target = drop_in().ancestors().nth(2).expect("a target directory");
@@ -70,6 +75,21 @@ fn a_media_server_notices_no_difference() {
 #[ignore = "eight minutes; `make test-dropin` plays it"]
 fn a_media_server_notices_no_difference_in_any_scenario() {
     must_agree(House::new(2).contract(&[]));
+}
+
+/// One of each answer, and of the ways in which one is compared: a job in transport streams, another
+/// beside libx264's line, a copy, what is asked of ffprobe, attachments, and burned-in subtitles.
+#[test]
+fn real_lines_make_the_same_both_ways() {
+    let ids = ["003", "052", "008", "057", "022", "104"].map(|number| format!("jellyfin-{number}"));
+    let only: Vec<&str> = ids.iter().flat_map(|id| ["--only", id]).collect();
+    must_agree(House::new(2).compare("corpus", &only));
+}
+
+#[test]
+#[ignore = "three minutes; part of `make test-dropin`"]
+fn every_real_line_makes_the_same_both_ways() {
+    must_agree(House::new(2).compare("corpus", &[]));
 }
 
 #[test]

@@ -35,8 +35,8 @@ pub struct Wanted {
     /// Where films are kept.
     #[arg(long, default_value = "target/contract/films")]
     films: PathBuf,
-    /// Seconds that a line may take.
-    #[arg(long, default_value_t = 60)]
+    /// Seconds that a line may take on either side.
+    #[arg(long, default_value_t = 120)]
     patience: u64,
 }
 

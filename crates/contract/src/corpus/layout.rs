@@ -254,10 +254,14 @@ impl Wanted {
     /// Servers map pictures first, then sound, then subtitles; without pictures, sound.
     fn maps(&mut self, group: &Group) {
         let without_pictures = group.options.iter().any(|option| option.name == "vn");
-        let mut row = [Track::Picture, Track::Sound, Track::Words].into_iter();
-        if without_pictures {
-            row.next();
-        }
+        let format = last(group, "f").map_or_else(|| extension(&group.file.name), str::to_owned);
+        let skipped = match format.as_str() {
+            "webvtt" => 2,
+            format if WORDS.contains(&format) => 2,
+            format if without_pictures || MUSIC.contains(&format) => 1,
+            _ => 0,
+        };
+        let mut row = [Track::Picture, Track::Sound, Track::Words].into_iter().skip(skipped);
         for option in &group.options {
             let Value::Map(map) = &option.value else { continue };
             if map.value().negative {

@@ -20,7 +20,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use segue_ffmpeg::{Answer, Surroundings, decide};
+use segue_ffmpeg::{Answer, CommandLine, Surroundings, decide};
 use serde::Deserialize;
 
 use crate::compare::differences;
@@ -83,9 +83,23 @@ pub fn run(
     kit: &Kit<'_>,
 ) -> Result<(Answer, Outcome), ContractError> {
     let (answer, plan) = Plan::of(&line.argv);
-    let outcome = match plan {
-        Ok(plan) => both(&line.id, &plan, (plain, drop_in), directory, kit)?,
-        Err(why) => Outcome::NotRun(why),
+    let programs = (plain, drop_in);
+    let why = match plan {
+        Ok(plan) => return Ok((answer, both(&line.id, &plan, programs, directory, kit)?)),
+        Err(why) => why,
+    };
+    // Where only a server's private options are in the way.
+    let (program, words) = plan::parted(&line.argv);
+    let parsed = CommandLine::parse(program, &words).ok();
+    let Some(plan) = parsed.and_then(|line| stood_in(&line, answer)) else {
+        return Ok((answer, Outcome::NotRun(why)));
+    };
+    let outcome = match both(&line.id, &plan, programs, directory, kit)? {
+        Outcome::Same(mut notes) => {
+            notes.push(format!("without what is in the way: {why}"));
+            Outcome::Same(notes)
+        }
+        other => other,
     };
     Ok((answer, outcome))
 }
@@ -120,7 +134,7 @@ fn both(
     let mut reason = one.reason();
     let mut other = None;
     if !one.succeeded()
-        && let Some(plan) = stood_in(asked)
+        && let Some(plan) = stood_in(&asked.line, plan.answer)
     {
         let played = play(&plan, plain, &directory.join("plain"), kit)?;
         if played.succeeded() {
@@ -165,10 +179,10 @@ fn both(
 }
 
 /// The line that stands in for this one where it can be told, and is to be answered in the same way.
-fn stood_in(plan: &Plan) -> Option<Plan> {
-    let line = stand_in::stand_in(&plan.line)?;
-    let answer = decide(&line, Surroundings::default()).answer;
-    (answer == plan.answer).then(|| Plan::of_line(line, answer).ok()).flatten()
+fn stood_in(line: &CommandLine, answer: Answer) -> Option<Plan> {
+    let line = stand_in::stand_in(line)?;
+    let same = decide(&line, Surroundings::default()).answer == answer;
+    if same { Plan::of_line(line, answer).ok() } else { None }
 }
 
 /// What a decoder says of a job that there is nothing to compare with.

@@ -51,7 +51,14 @@ pub fn parted(argv: &[String]) -> (Program, Vec<String>) {
         }
         _ => (Program::Ffmpeg, argv),
     };
-    (program, words.iter().map(|word| unix(word)).collect())
+    let mut words: Vec<String> = words.iter().map(|word| unix(word)).collect();
+    for at in 1..words.len() {
+        // A whole path only on Windows; elsewhere ffmpeg puts the playlist's directory before it.
+        if words[at - 1] == "-hls_fmp4_init_filename" {
+            words[at] = words[at].rsplit('/').next().unwrap_or_default().to_owned();
+        }
+    }
+    (program, words)
 }
 
 /// A path of Windows as one of this system; all else as it is.

@@ -72,11 +72,15 @@ impl Played {
             "Cannot load",
             "Device creation failed",
             "Error setting option",
+            "Impossible",
+            "Could not",
+            "Svt[error]",
             "Unknown",
             "Invalid",
             "No such",
         ];
         let lines = || self.lines.iter().map(|line| line.trim());
+        // ffmpeg names its own parts by addresses, and comes last with the least.
         let telling = TELLING.iter().find_map(|word| lines().find(|line| line.contains(word)));
         let words = telling.or_else(|| lines().rfind(|line| !line.is_empty())).unwrap_or_default();
         words.replace(&self.place.tree.display().to_string(), "").chars().take(140).collect()
@@ -104,9 +108,13 @@ pub fn play(
         Program::Ffmpeg => ffmpeg.to_owned(),
         Program::Ffprobe => sibling(ffmpeg),
     };
+    let words = plan.words(&place.tree);
+    let said = directory.join("line.json");
+    let text = serde_json::json!({ "program": program, "words": words }).to_string();
+    fs::write(&said, text).map_err(ContractError::file(&said))?;
     let order = Order {
         program: &program,
-        words: plan.words(&place.tree),
+        words,
         directory: Some(&work(&place.tree)),
         input: true,
         output: Some(place.stdout.clone()),

@@ -1,4 +1,4 @@
-//! The same line for an ffmpeg without the hardware or the private encoder that it names. Pure.
+//! The same line for an ffmpeg without the hardware or the private parts that it names. Pure.
 //!
 //! Two reasons to run another line than the one that was found. A plain ffmpeg here may lack what the
 //! line names ([`stand_in`]). And a job may, as docs/jellyfin.md says, do what the line was written for
@@ -40,6 +40,19 @@ const DEVICES: &[&str] = &[
     "spatial_aq",
     "temporal_aq",
 ];
+/// Options that only Plex's own build has, most of which name its server.
+const PLEX: &[&str] = &[
+    "progressurl",
+    "loglevel_plex",
+    "eae_prefix",
+    "map_inlineass",
+    "manifest_name",
+    "skip_to_segment",
+    "delete_removed",
+    "strict_ts",
+    "segment_list_separate_stream_times",
+    "segment_list_unfinished",
+];
 /// Filters that bring pictures to a device and back.
 const CARRIERS: &[&str] = &["hwupload", "hwdownload", "hwmap", "hwupload_cuda", "hwupload_vaapi"];
 /// Scalers of devices.
@@ -61,7 +74,12 @@ pub fn stand_in(line: &CommandLine) -> Option<CommandLine> {
 pub fn as_jobs_do(line: &CommandLine) -> Option<(CommandLine, String)> {
     let mut other = line.clone();
     let mut reasons = Vec::new();
-    for group in other.groups.iter_mut().filter(|group| group.file.role == Role::Output) {
+    for group in &mut other.groups {
+        let before = group.options.len();
+        group.options.retain(|option| !(option.name == "accurate_seek" && option.negated));
+        if group.options.len() < before {
+            reasons.push("from the very place that it seeks to");
+        }
         let profile = group.options.iter().any(|option| option.name == "profile");
         for option in &mut group.options {
             let name = option.name.as_str();
@@ -99,12 +117,21 @@ fn with_transform(text: &str) -> Option<String> {
 
 fn soften(group: &mut Group) {
     let output = group.file.role == Role::Output;
-    let hardware = group.options.iter().any(|option| is_codec(option) && of_device(option.text()));
-    group.options.retain(|option| !DEVICES.contains(&option.name.as_str()));
+    let mut named = group.options.iter().filter(|o| is_codec(o) && of_device(o.text()));
+    let maker = named.next().map(|option| plain_name(option.text())).filter(|_| output);
+    group.options.retain(|option| {
+        let name = option.name.as_str();
+        let list = name == "segment_list" && option.text().contains("://");
+        !(DEVICES.contains(&name) || PLEX.contains(&name) || list)
+    });
     // A decoder that ffmpeg chooses itself reads the same.
-    group.options.retain(|option| output || !is_codec(option) || !of_device(option.text()));
+    let own = |codec: &str| of_device(codec) || codec.ends_with("_eae");
+    group.options.retain(|option| output || !is_codec(option) || !own(option.text()));
     for option in &mut group.options {
-        if is_codec(option) && option.text() == "libfdk_aac" {
+        if matches!(option.name.as_str(), "loglevel" | "v") && option.text() == "quiet" {
+            // Why it fails must be told.
+            option.value = Value::Text("error".to_owned());
+        } else if is_codec(option) && option.text() == "libfdk_aac" {
             option.value = Value::Text("aac".to_owned());
         } else if is_codec(option) && of_device(option.text()) {
             option.value = Value::Text(plain_name(option.text()).to_owned());
@@ -113,7 +140,7 @@ fn soften(group: &mut Group) {
         }
     }
     let said = group.options.iter().any(|option| option.name == "sc_threshold");
-    if hardware && output {
+    if let Some(maker) = maker {
         // What a preset is called is each encoder's own.
         group.options.retain(|option| option.name != "preset");
         let set = |name: &str, value: &str| Opt {
@@ -124,7 +151,11 @@ fn soften(group: &mut Group) {
             value: Value::Text(value.to_owned()),
             known: None,
         };
-        group.options.push(set("preset", "veryfast"));
+        match maker {
+            "libx264" => group.options.push(set("preset", "veryfast")),
+            "libx265" => group.options.push(set("preset", "ultrafast")),
+            _ => {}
+        }
         if !said {
             // Devices look for no cuts.
             group.options.push(set("sc_threshold", "0"));
@@ -154,7 +185,10 @@ fn of_device(codec: &str) -> bool {
 fn softened(graph: &FilterGraph) -> FilterGraph {
     let mut graph = graph.clone();
     for chain in &mut graph.chains {
-        chain.retain(|filter| !is_carried(filter));
+        chain.retain(|filter| !(is_carried(filter) && is_unlinked(filter)));
+        for filter in chain.iter_mut().filter(|filter| is_carried(filter)) {
+            (filter.name, filter.arguments) = ("null".to_owned(), None);
+        }
         for filter in chain.iter_mut().filter(|filter| SCALERS.contains(&filter.name.as_str())) {
             filter.name = "scale".to_owned();
             let mut sizes = filter.arguments.take().unwrap_or_default();
@@ -170,12 +204,15 @@ fn softened(graph: &FilterGraph) -> FilterGraph {
 }
 
 fn is_carried(filter: &Filter) -> bool {
-    let linked = !filter.inputs.is_empty() || !filter.outputs.is_empty();
     let format = filter.name == "format"
         && filter
             .arguments
             .iter()
             .flatten()
             .any(|format| ON_DEVICE.contains(&format.value.as_str()));
-    !linked && (format || CARRIERS.contains(&filter.name.as_str()))
+    format || CARRIERS.contains(&filter.name.as_str())
+}
+
+fn is_unlinked(filter: &Filter) -> bool {
+    filter.inputs.is_empty() && filter.outputs.is_empty()
 }
