@@ -15,7 +15,7 @@ help:
 	@echo '                PROFILE=dev     a quick build and a sample of 20 seconds'
 	@echo 'make test     run the tests (10 minutes with building, on 2 cores)'
 	@echo 'make test-dropin  a program that behaves as Jellyfin does, against plain ffmpeg and the'
-	@echo '              drop-in, also under faults (15 minutes)'
+	@echo '              drop-in, also under faults, and real lines both ways (20 minutes)'
 	@echo 'make simulate live a cluster in simulated time, with faults (SEEDS=20000: 10 minutes)'
 	@echo 'make chaos    kill, stop and restart real processes at random (SEEDS=30: 10 minutes)'
 	@echo 'make clients  run what docs/api.md shows, against a pool (2 minutes)'

@@ -50,13 +50,18 @@ fn paths_of_windows_become_paths() {
 
 #[test]
 fn a_film_has_the_streams_that_its_line_takes() {
-    use Track::{Attachment, Picture, Sound, Words};
+    use Track::{Attachment, Bitmaps, Picture, Sound, Words};
+    let laid_over = "-i a.mkv -filter_complex [0:v:0]null[m];[m][0:s:1]overlay[o] -map [o] b.mp4";
+    let scaled = "-i a.mkv -filter_complex [0:3]scale=640:-1[s];[0:0][s]overlay[o] -map [o] b.mp4";
     for (line, tracks) in [
         ("-i a.mkv -c copy b.mkv", vec![Picture, Sound]),
         ("-i a.mkv -map 0:2 -map 0:0 b.mkv", vec![Sound, Words, Picture]),
         ("-i a.mkv -map 0:0 -map 0:3 -map -0:s b.mkv", vec![Picture, Words, Words, Sound]),
         ("-i a.mkv -map 0:s:1 b.ass", vec![Picture, Sound, Words, Words]),
         ("-i a.mkv -filter_complex [0:1]aresample=48000[a] -map [a] b.flac", vec![Picture, Sound]),
+        ("-i a.mkv -map 0:2 -c copy -f srt b.part", vec![Picture, Sound, Words]),
+        (laid_over, vec![Picture, Sound, Bitmaps, Bitmaps]),
+        (scaled, vec![Picture, Sound, Words, Bitmaps]),
         ("-dump_attachment:3 f.ttf -i a.mkv -f null -", vec![Picture, Sound, Words, Attachment]),
     ] {
         assert_eq!(film(line).tracks, tracks, "{line}");

@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::bitmaps::sup;
 use super::layout::{CLIP_SECONDS, Film, Stuff, Track};
 use crate::error::ContractError;
 use crate::films::SUBTITLES;
@@ -126,7 +127,13 @@ impl Shelf {
         let clip = self.clip(film)?.display().to_string();
         let text = self.words()?.display().to_string();
         let loops = (seconds / CLIP_SECONDS - 1).to_string();
+        let bitmaps = self.directory.join(format!("bitmaps-{seconds}.sup"));
+        let bitmaps_word = bitmaps.display().to_string();
         let mut words = vec!["-stream_loop", &loops, "-i", &clip, "-i", &text];
+        if tracks.contains(&Track::Bitmaps) {
+            fs::write(&bitmaps, sup(*seconds)).map_err(ContractError::file(&bitmaps))?;
+            words.extend(["-i", &bitmaps_word]);
+        }
         let mut kinds = Vec::new();
         let mut fonts = 0;
         for track in tracks {
@@ -134,6 +141,7 @@ impl Shelf {
                 Track::Picture => words.extend(["-map", "0:v"]),
                 Track::Sound => words.extend(["-map", "0:a"]),
                 Track::Words => words.extend(["-map", "1:0"]),
+                Track::Bitmaps => words.extend(["-map", "2:0"]),
                 Track::Attachment => {
                     let letters = self.directory.join(format!("letters{fonts}.ttf"));
                     fs::write(&letters, "not really letters\n")
@@ -146,8 +154,12 @@ impl Shelf {
         for (letters, key) in &kinds {
             words.extend(["-attach", letters, key, "mimetype=application/x-truetype-font"]);
         }
-        let subtitles = if *format == "mp4" { "mov_text" } else { "srt" };
-        words.extend(["-c", "copy", "-c:s", subtitles, "-f", format]);
+        // Text stays text, and bitmaps are copied.
+        words.extend(["-c", "copy"]);
+        if *format == "mp4" {
+            words.extend(["-c:s", "mov_text"]);
+        }
+        words.extend(["-f", format]);
         self.make(&name, &words)
     }
 }
@@ -157,6 +169,7 @@ fn letter(track: &Track) -> char {
         Track::Picture => 'v',
         Track::Sound => 'a',
         Track::Words => 's',
+        Track::Bitmaps => 'b',
         Track::Attachment => 't',
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use segue_ffmpeg::filter::Filter;
 use segue_ffmpeg::{CommandLine, Group, Opt, Role, Value};
 use segue_ffmpeg::{Kind, Part, Specifier, Target, number};
 
@@ -50,6 +51,8 @@ pub enum Track {
     Sound,
     /// Subtitles as text.
     Words,
+    /// Subtitles as pictures.
+    Bitmaps,
     /// A font.
     Attachment,
 }
@@ -87,8 +90,12 @@ pub fn stuff(line: &CommandLine, index: u32) -> Result<Stuff, String> {
     let format = muxer(format, &extension)?;
     let (picture, sound) = codecs(line, group);
     let tracks = tracks(line, index)?;
-    let text = tracks.contains(&Track::Words) || tracks.contains(&Track::Attachment);
-    if text && format != "matroska" && (format != "mp4" || tracks.contains(&Track::Attachment)) {
+    let takes = |track: &Track| match track {
+        Track::Picture | Track::Sound => true,
+        Track::Words => matches!(format, "matroska" | "mp4"),
+        Track::Bitmaps | Track::Attachment => format == "matroska",
+    };
+    if !tracks.iter().all(takes) {
         return Err(format!("{format} with such subtitles or attachments cannot be made here"));
     }
     let wants_six = |group: &Group| last(group, "ac") == Some("6");
@@ -203,7 +210,7 @@ fn tracks(line: &CommandLine, file: u32) -> Result<Vec<Track>, String> {
         match &option.value {
             Value::Graph(graph) => {
                 for filter in graph.value().chains.iter().flatten() {
-                    wanted.filter(filter)?;
+                    wanted.filter(filter);
                 }
             }
             Value::Text(_) if option.name == "dump_attachment" => wanted.dump(&option.key()),
@@ -278,7 +285,7 @@ impl Wanted {
     }
 
     /// What a filter reads from the file, and of which kind.
-    fn filter(&mut self, filter: &segue_ffmpeg::filter::Filter) -> Result<(), String> {
+    fn filter(&mut self, filter: &Filter) {
         for (at, label) in filter.inputs.iter().enumerate() {
             let Some((file, specifier)) = label.split_once(':') else { continue };
             if file.parse() != Ok(self.file) {
@@ -287,14 +294,18 @@ impl Wanted {
             let specifier = Specifier::parse(specifier);
             let sound = filter.name.starts_with('a') && filter.name != "alphaextract"
                 || matches!(filter.name.as_str(), "volume" | "pan" | "dynaudnorm" | "loudnorm");
+            // What is laid over a picture is one, also by way of other filters.
             let laid_over = filter.name.starts_with("overlay") && at > 0
-                || matches!(&specifier.parts[..], [Part::Kind(Kind::Subtitle), ..]);
-            // Above the picture and read as one: only bitmaps are.
-            let later = matches!(&specifier.parts[..], [Part::Index(place)] if *place > 1);
-            if laid_over || (later && !sound) {
-                return Err(format!("subtitles that are pictures ({label}) cannot be made here"));
+                || matches!(&specifier.parts[..], [Part::Index(place)] if *place > 1);
+            match &specifier.parts[..] {
+                [Part::Kind(Kind::Subtitle)] => self.counted(Track::Bitmaps, 0),
+                [Part::Kind(Kind::Subtitle), Part::Index(nth)] => {
+                    self.counted(Track::Bitmaps, *nth);
+                }
+                _ if sound => self.specified(&specifier, Track::Sound),
+                _ if laid_over => self.specified(&specifier, Track::Bitmaps),
+                _ => self.specified(&specifier, Track::Picture),
             }
-            self.specified(&specifier, if sound { Track::Sound } else { Track::Picture });
         }
         if filter.name == "subtitles" {
             let named = filter.arguments.iter().flatten();
@@ -303,7 +314,6 @@ impl Wanted {
             let nth = named.next().and_then(|argument| argument.value.parse().ok());
             self.counted(Track::Words, nth.unwrap_or(0));
         }
-        Ok(())
     }
 
     fn dump(&mut self, key: &str) {

@@ -9,6 +9,7 @@
 //!
 //! Start at [`run`]; [`plan`] says what becomes of a line's paths, [`layout`] what its films are.
 
+pub mod bitmaps;
 pub mod films;
 pub mod layout;
 pub mod outputs;
