@@ -80,10 +80,14 @@ impl Played {
             "No such",
         ];
         let lines = || self.lines.iter().map(|line| line.trim());
-        // ffmpeg names its own parts by addresses, and comes last with the least.
         let telling = TELLING.iter().find_map(|word| lines().find(|line| line.contains(word)));
         let words = telling.or_else(|| lines().rfind(|line| !line.is_empty())).unwrap_or_default();
-        words.replace(&self.place.tree.display().to_string(), "").chars().take(140).collect()
+        let words = words.replace(&self.place.tree.display().to_string(), "");
+        let mut parts = words.split(" @ 0x");
+        let begin = parts.next().unwrap_or_default().to_owned();
+        // Addresses are each run's own.
+        let rest = parts.map(|part| part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
+        rest.fold(begin, |words, part| words + part).chars().take(140).collect()
     }
 
     /// Whether an ffmpeg of a worker spoke, and not `segue-ffmpeg` of a job.
