@@ -60,6 +60,7 @@ fn a_film_has_the_streams_that_its_line_takes() {
         ("-i a.mkv -map 0:s:1 b.ass", vec![Picture, Sound, Words, Words]),
         ("-i a.mkv -filter_complex [0:1]aresample=48000[a] -map [a] b.flac", vec![Picture, Sound]),
         ("-i a.mkv -map 0:2 -c copy -f srt b.part", vec![Picture, Sound, Words]),
+        ("-i a.mkv -map 0:3 -codec:0 ass -f segment b%d", vec![Picture, Sound, Words, Words]),
         (laid_over, vec![Picture, Sound, Bitmaps, Bitmaps]),
         (scaled, vec![Picture, Sound, Words, Bitmaps]),
         ("-dump_attachment:3 f.ttf -i a.mkv -f null -", vec![Picture, Sound, Words, Attachment]),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use segue_ffmpeg::filter::Filter;
-use segue_ffmpeg::{CommandLine, Group, Opt, Role, Value};
+use segue_ffmpeg::{CommandLine, Group, Opt, Role, Suffix, Value};
 use segue_ffmpeg::{Kind, Part, Specifier, Target, number};
 
 /// What stands in for an input or for a file that is read beside it.
@@ -172,6 +172,20 @@ fn codecs(line: &CommandLine, group: &Group) -> (&'static str, &'static str) {
     (picture, sound)
 }
 
+/// What a stream of an output is, where `-codec:1 ass` tells.
+fn encoded(group: &Group, place: u32) -> Option<Track> {
+    let specifier = Specifier { parts: vec![Part::Index(place)] };
+    let suffix = Some(Suffix::Streams(specifier));
+    let named = group.options.iter().find(|option| is_codec(option) && option.suffix == suffix);
+    match named?.text() {
+        "ass" | "ssa" | "srt" | "subrip" | "webvtt" | "mov_text" => Some(Track::Words),
+        "aac" | "ac3" | "eac3" | "flac" | "libmp3lame" | "libopus" | "opus" | "mp3" => {
+            Some(Track::Sound)
+        }
+        _ => None,
+    }
+}
+
 fn is_codec(option: &Opt) -> bool {
     matches!(option.name.as_str(), "c" | "codec" | "vcodec" | "acodec")
 }
@@ -269,12 +283,15 @@ impl Wanted {
             _ => 0,
         };
         let mut row = [Track::Picture, Track::Sound, Track::Words].into_iter().skip(skipped);
+        let mut place = 0;
         for option in &group.options {
             let Value::Map(map) = &option.value else { continue };
             if map.value().negative {
                 continue;
             }
-            let guess = row.next().unwrap_or(Track::Words);
+            let usual = row.next().unwrap_or(Track::Words);
+            let guess = encoded(group, place).unwrap_or(usual);
+            place += 1;
             if let Target::Streams { file, specifier, optional } = &map.value().target
                 && *file == self.file
                 && !(*optional && specifier.parts.len() == 1)
