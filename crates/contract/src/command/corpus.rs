@@ -1,7 +1,7 @@
 //! `contract corpus`: real lines, run both ways.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{self, Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -53,7 +53,13 @@ pub fn all(wanted: &Wanted) -> Result<bool, ContractError> {
     if out.to_string_lossy().contains(odd) {
         return Err(ContractError::OddPath { path: out });
     }
-    let judge = Judge::new(&wanted.plain);
+    // Lines run in directories of their own. A name without a directory is looked for in PATH.
+    let whole = |program: &Path| match program.components().count() {
+        1 => Ok(program.to_owned()),
+        _ => path::absolute(program).map_err(ContractError::file(program)),
+    };
+    let (plain, drop_in) = (whole(&wanted.plain)?, whole(&wanted.drop_in)?);
+    let judge = Judge::new(&plain);
     let shelf = Shelf::new(&wanted.films, &judge)?;
     let patience = Duration::from_secs(wanted.patience);
     let kit = Kit { shelf: &shelf, judge: &judge, patience };
@@ -62,7 +68,7 @@ pub fn all(wanted: &Wanted) -> Result<bool, ContractError> {
     for (at, line) in lines.iter().enumerate() {
         bar.set_message(line.id.clone());
         let place = out.join(format!("{at}-{}", plain_name(line)));
-        let (answer, outcome) = run(line, (&wanted.plain, &wanted.drop_in), &place, &kit)?;
+        let (answer, outcome) = run(line, (&plain, &drop_in), &place, &kit)?;
         table.add(answer, &outcome);
         bar.inc(1);
         bar.suspend(|| println!("{:<16} {:<9} {outcome}", line.id, answer.to_string()));
