@@ -4,18 +4,18 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
-use segue_lab::{frames, packets};
+use segue_lab::packets;
 use support::drop_in::{
     LARGE, Line, SEGMENTS, SLOW, Stand, assert_like_ffmpeg, by_ffmpeg, drop_in, film, late_film,
     names, segment, times,
 };
 use support::pool::{Pool, until};
 use support::run;
-use tempfile::{TempDir, tempdir};
+use tempfile::tempdir;
 
 fn command(pool: &Pool, line: &Line) -> Command {
     let mut command = Command::new(drop_in());

@@ -1,11 +1,12 @@
 //! Who is killed, told to end, or too many: nothing is left behind.
 
 use std::fs;
+use std::io::Read;
 use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::house::{House, endless, large, spawn, text, words};
+use crate::house::{House, endless, files, large, line, spawn, text};
 use crate::support::pool::{lives, until};
 
 #[test]
@@ -39,7 +40,7 @@ fn sigterm_ends_it_as_it_would_ffmpeg_and_its_file_is_whole() {
 #[test]
 fn a_client_that_is_killed_leaves_no_ffmpeg_and_no_half_written_segment() {
     let house = House::new(1);
-    let words = words(
+    let words = line(
         "-v error -re -f lavfi -i testsrc2=s=64x64:r=10 -g 10 -f hls -hls_time 1 \
          -hls_segment_filename x%d.ts x.m3u8",
     );
@@ -88,7 +89,7 @@ fn a_run_of_which_nothing_was_delivered_goes_on_elsewhere() {
 fn goes_on_elsewhere_after(signal: Signal) {
     let house = House::new(2);
     // Nothing comes before all of it was seen.
-    let words = words(
+    let words = line(
         "-v error -re -f lavfi -i testsrc2=s=64x64:r=10:d=4 -vf reverse -frames:v \
          1 p.png",
     );

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::support::pool::{Pool, children_of, until};
 
 /// A line without blanks in its words.
-pub fn words(line: &str) -> Vec<&str> {
+pub fn line(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
 

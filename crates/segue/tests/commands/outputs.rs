@@ -3,9 +3,11 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
-use crate::house::{EXACT, House, assert_alike, endless, files, large, plain, spawn, text, words};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::house::{EXACT, House, assert_alike, endless, large, line, plain, spawn, text};
 use crate::support::drop_in;
 use crate::support::film;
 use crate::support::pool::until;
@@ -31,7 +33,7 @@ fn images_appear_at_the_callers_path() {
 #[test]
 fn trickplay_pictures_appear_one_by_one_and_complete() {
     let house = House::new(1);
-    let lines = words("-v error -re -f lavfi -i testsrc2=s=320x180:r=5 -f image2 %08d.jpg");
+    let lines = line("-v error -re -f lavfi -i testsrc2=s=320x180:r=5 -f image2 %08d.jpg");
     let mut client = spawn(&mut house.ffmpeg(&lines));
     for number in 1..=4 {
         let path = house.path(&format!("{number:08}.jpg"));
@@ -137,7 +139,7 @@ fn a_progressive_file_grows_and_q_ends_it() {
 }
 
 #[test]
-fn standard_output_is_bytes_and_standard_error_is_words() {
+fn standard_output_is_bytes_and_standard_error_is_line() {
     let house = House::new(1);
     let film = film().display().to_string();
     let sound = ["-v", "error", "-i", &film, "-vn", "-f", "s16le", "-ar", "48000", "-"];
@@ -249,7 +251,7 @@ fn fonts_subtitles_and_lists_are_read_beside_the_film() {
         vec!["-v", "error", "-y", "-i", &input, "-t", "1", "-vf", filter, "-f", "framemd5"];
     words.extend(["burnt.txt"]);
     assert_alike(&house, prepare, &words);
-    let words = words(
+    let words = line(
         "-v error -y -f concat -safe 0 -i list.concat -c copy -f framemd5 \
          joined.txt",
     );
