@@ -167,6 +167,9 @@ fn options_that_make_less_than_high_ask_for_less_where_no_profile_is_named() {
     assert_eq!(profile(unnamed), Some(Profile::Main));
     // Players were told of it.
     assert_eq!(profile(named), Some(Profile::High));
+    let fastest = "-codec:v:0 libx264 -preset ultrafast -crf 23 -maxrate 4000000 -bufsize 8000000 \
+        -force_key_frames:0 expr:gte(t,n_forced*3)";
+    assert_eq!(profile(fastest), Some(Profile::Baseline));
 }
 
 #[test]

@@ -253,8 +253,12 @@ impl VideoOptions {
     /// The most that the player decodes: as named, which is what it was told. Where nothing is named,
     /// x264's own options make less than High.
     pub fn highest_profile(&self) -> Option<Profile> {
-        let lower = self.without_transform && self.family == Family::X264;
-        self.profile.or(lower.then_some(Profile::Main))
+        let ours = match self.preset.as_deref() {
+            _ if self.family != Family::X264 => None,
+            Some("ultrafast") => Some(Profile::Baseline),
+            _ => self.without_transform.then_some(Profile::Main),
+        };
+        self.profile.or(ours)
     }
 
     fn level(&mut self, text: &str) -> Meaning {
