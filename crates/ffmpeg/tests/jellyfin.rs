@@ -113,10 +113,7 @@ fn the_plain_line_means_what_it_says() {
     let expected = RateControl::Quality { scale: Scale::Crf, value: 23, cap };
     assert_eq!(video.rate_control, expected);
     assert_eq!((video.profile, video.level), (Some(Profile::High), Some(41)));
-    assert_eq!(
-        video.preset.as_deref(),
-        Some("veryfast:subme=0:me_range=16:rc_lookahead=10:me=hex")
-    );
+    assert_eq!(video.preset.as_deref(), Some("veryfast:me=hex:merange=16:rc-lookahead=10:subme=0"));
     assert_eq!(video.frame_rate, FrameRate::Constant);
     let source = Picture { width: 1920, height: 800, pixel: Time::from_secs(1) };
     let size = size_after(&video.steps, source).unwrap();
@@ -157,6 +154,15 @@ fn said(findings: &[Finding], verdict: Verdict) -> Vec<&str> {
 }
 
 #[test]
+fn the_last_of_equal_options_counts() {
+    let preset = |encode| job(&Shape { encode, ..PLAIN }).content.video.unwrap().preset.unwrap();
+    let twice = "-codec:v:0 libx264 -preset veryfast -crf 23 -maxrate 4000000 -bufsize 8000000 \
+        -x264opts:0 subme=0:trellis=1 -x264-params:0 me=hex -x264opts:0 me=dia \
+        -force_key_frames:0 expr:gte(t,n_forced*3)";
+    assert_eq!(preset(twice), "veryfast:me=hex");
+}
+
+#[test]
 fn options_that_make_less_than_high_ask_for_less_where_no_profile_is_named() {
     let profile = |encode| job(&Shape { encode, ..PLAIN }).content.video.unwrap().profile;
     let unnamed = "-codec:v:0 libx264 -preset veryfast -crf 23 -maxrate 4000000 -bufsize 8000000 \
@@ -167,6 +173,8 @@ fn options_that_make_less_than_high_ask_for_less_where_no_profile_is_named() {
     assert_eq!(profile(unnamed), Some(Profile::Main));
     // Players were told of it.
     assert_eq!(profile(named), Some(Profile::High));
+    let findings = decision(&Shape { encode: named, ..PLAIN }).findings;
+    assert!(said(&findings, Verdict::Differs).contains(&"(8x8dct=0, and the high profile)"));
     let fastest = "-codec:v:0 libx264 -preset ultrafast -crf 23 -maxrate 4000000 -bufsize 8000000 \
         -force_key_frames:0 expr:gte(t,n_forced*3)";
     assert_eq!(profile(fastest), Some(Profile::Baseline));

@@ -113,9 +113,18 @@ impl Values {
             Values::Words(words) => words.contains(&text).then(|| text.to_owned()),
             Values::Several(words) => {
                 let mut said: Vec<&str> = text.split([',', '+', '|']).collect();
+                if !said.iter().all(|word| words.contains(word)) {
+                    return None;
+                }
                 said.sort_unstable();
                 said.dedup();
-                said.iter().all(|word| words.contains(word)).then(|| said.join(","))
+                // As x264 reads them: `all` has the others, and whoever is with `none` is there.
+                if said.contains(&"all") {
+                    said = vec!["all"];
+                } else if said.len() > 1 {
+                    said.retain(|word| *word != "none");
+                }
+                Some(said.join(","))
             }
         }
     }
@@ -159,6 +168,10 @@ mod tests {
         assert_eq!((effort.preset(), effort.number("subme")), ("veryfast", Some(0)));
         let partitions: Effort = "slow:partitions=p8x8+i4x4".parse().expect("an effort");
         assert_eq!(partitions.to_string(), "slow:partitions=i4x4,p8x8");
+        let partitions = |text: &str| format!("slow:partitions={text}").parse::<Effort>();
+        assert_eq!(partitions("none,p8x8"), partitions("p8x8"));
+        assert_eq!(partitions("i4x4,all"), partitions("all"));
+        assert!(partitions("all,p9x9").is_err());
     }
 
     #[test]

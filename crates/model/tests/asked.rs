@@ -182,6 +182,24 @@ fn pictures_are_moved_to_the_nearest_multiple_of_a_frames_length() {
 }
 
 #[test]
+fn pictures_are_not_moved_where_that_would_say_nothing_or_too_much() {
+    let refused = |boundaries: BoundaryRule, late: i64| {
+        let mut facts = film();
+        let video = facts.video.as_mut().expect("a picture");
+        let late = Time::new(late, 25);
+        (video.frame_rate, video.start) = (FrameRate::Constant(Time::from_secs(25)), late);
+        video.clock = FrameClock { start: late, rate: Time::from_secs(25) };
+        JobRequest { frame_grid: true, boundaries, ..JobRequest::default() }.resolve(&facts).err()
+    };
+    let segment = Time::from_secs(2);
+    let every = BoundaryRule::Multiples { segment };
+    assert_eq!(refused(every, 2), None);
+    assert_eq!(refused(every, 3), Some(RequestError::FrameGridLate(Time::new(3, 25))));
+    let keyframes = BoundaryRule::KeyframesGreedy { segment };
+    assert_eq!(refused(keyframes, 0), Some(RequestError::FrameGridAtKeyframes));
+}
+
+#[test]
 fn colours_are_labelled_as_asked_and_otherwise_as_the_source_is() {
     let labelled = |colour: ColourLabels| {
         let recipe = JobRequest { colour, ..JobRequest::default() }.resolve(&film())?;

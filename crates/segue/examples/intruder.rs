@@ -6,13 +6,12 @@
 use std::fs::File;
 use std::io::Error;
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::Command;
 
 use rustix::fs::{self, CWD, FileType, Mode, Timespec, Timestamps, UTIME_NOW, XattrFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket, socketpair};
-use rustix::process::{getppid, set_parent_process_death_signal, setsid, test_kill_process};
+use rustix::process::{Pid, getppid, set_parent_process_death_signal, test_kill_process};
 
 fn main() {
     // A worker asks its ffmpeg what it has; this has nothing.
@@ -35,12 +34,12 @@ fn main() {
     heard("a program", Command::new("/bin/true").status().map(drop));
     let parent = getppid().map_or(Err(Errno::SRCH), test_kill_process);
     told("a signal to the worker", parent);
-    told("a session of its own", setsid().map(drop));
     told("to outlive the worker", set_parent_process_death_signal(None));
     std::fs::write("own", "own").expect("its own directory is there to be written to");
     heard("to read a file of the machine", std::fs::read("/etc/passwd").map(drop));
-    heard("to read the worker's memory", File::open("/proc/1/mem").map(drop));
-    heard("to list a directory of the machine", std::fs::read_dir("/root").map(drop));
+    let memory = format!("/proc/{}/mem", getppid().map_or(0, Pid::as_raw_pid));
+    heard("to read the worker's memory", File::open(memory).map(drop));
+    heard("to list a directory of the machine", std::fs::read_dir("/var").map(drop));
     heard("to write a file of the machine", std::fs::write("/var/tmp/segue-intruder", "x"));
     told("a link to elsewhere", fs::symlink("/etc", "link"));
     told("a second name", fs::link("own", "other"));
@@ -51,7 +50,6 @@ fn main() {
     let now = Timestamps { last_access: now, last_modification: now };
     told("to change a time", fs::utimensat(CWD, "own", &now, fs::AtFlags::empty()));
     told("to add an attribute", fs::setxattr("own", "user.a", b"a", XattrFlags::empty()));
-    told("to leave its root", rustix::process::chroot(Path::new(".")));
 }
 
 fn told(what: &str, outcome: Result<(), Errno>) {

@@ -51,8 +51,7 @@ fn jellyfins_lines_become_what_ffmpeg_makes_of_them() {
     assert_eq!(jobs(&pool), 2);
 }
 
-/// What a playlist says, but that a last segment's length is rounded to milliseconds, as ffmpeg adds up
-/// Matroska's.
+/// What a playlist says, its lengths rounded to milliseconds: ffmpeg adds up Matroska's in the last one.
 fn in_milliseconds(line: &Line) -> Vec<String> {
     let text = fs::read_to_string(line.directory.join("X.m3u8")).unwrap();
     let rounded = |line: &str| match line.strip_prefix("#EXTINF:") {

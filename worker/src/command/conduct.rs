@@ -42,8 +42,8 @@ const FETCHED_MAX: u64 = 8 << 20;
 /// What is not taken of standard input may be so much; the contract says less.
 const STDIN_MAX: usize = 1 << 20;
 const BUFFER: usize = 64 << 10;
-/// Who has a place and does not begin is not waited for: others want it.
-const GO_WITHIN: Duration = Duration::from_secs(30);
+/// Who has a place and says nothing for so long before it begins loses it: others want it.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A run, of which the first word is said.
 pub struct Conduct {
@@ -256,8 +256,8 @@ impl Conduct {
     async fn take_files(&mut self, layout: Layout) -> Result<Layout, Status> {
         let mut taken = 0;
         loop {
-            let message = tokio::time::timeout(GO_WITHIN, self.incoming.message()).await;
-            let silent = |_| Status::deadline_exceeded("neither put nor go for 30 s");
+            let message = tokio::time::timeout(SILENCE, self.incoming.message()).await;
+            let silent = |_| Status::deadline_exceeded("says: neither put nor go for 30 s");
             let message = message.map_err(silent)??;
             match message.and_then(|message| message.says) {
                 Some(Request::Go(v1::Go {})) => return Ok(layout),

@@ -234,6 +234,9 @@ fn tracks(line: &CommandLine, file: u32) -> Result<Vec<Track>, String> {
     wanted.row()
 }
 
+/// No film that a server was seen with has so many.
+const STREAMS_MAX: u32 = 100;
+
 #[derive(Default)]
 struct Wanted {
     file: u32,
@@ -250,7 +253,7 @@ impl Wanted {
 
     fn counted(&mut self, track: Track, nth: u32) {
         let count = self.counts.entry(track).or_default();
-        *count = (*count).max(nth + 1);
+        *count = (*count).max(nth.saturating_add(1));
     }
 
     fn specified(&mut self, specifier: &Specifier, guess: Track) {
@@ -345,7 +348,10 @@ impl Wanted {
                 self.placed.entry(place).or_insert(usual);
             }
         }
-        let end = self.placed.keys().next_back().map_or(0, |last| last + 1);
+        let end = self.placed.keys().next_back().map_or(0, |last| last.saturating_add(1));
+        if end > STREAMS_MAX || self.counts.values().any(|count| *count > STREAMS_MAX) {
+            return Err(format!("more than {STREAMS_MAX} streams are not made here"));
+        }
         let mut row: Vec<Track> =
             (0..end).map(|at| self.placed.get(&at).copied().unwrap_or(Track::Words)).collect();
         for (track, count) in &self.counts {

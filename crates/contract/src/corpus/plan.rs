@@ -142,7 +142,9 @@ impl Plan {
             }
         }
         directories.extend(files.outputs.iter().map(|output| output.directory.clone()));
-        let seeks = line.options().any(|option| option.name == "ss");
+        let seeks = line
+            .options()
+            .any(|option| option.name == "ss" && !option.text().chars().all(|c| "0:.".contains(c)));
         let (program, words) = (line.program, files.words);
         Ok(Plan { program, answer, line, placed, directories, lists, seeks, words, inputs })
     }

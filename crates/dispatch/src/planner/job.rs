@@ -180,9 +180,13 @@ impl Job {
         disowned.map(|((_, index), _)| *index).collect()
     }
 
-    /// Whether a lease made something of a span that had to be made again since.
+    /// Whether a lease made something of a span that has to be made again, and is not yet.
     pub fn disowns(&self, lease: LeaseId, span: Span, renditions: Renditions) -> bool {
-        renditions.iter().any(|rendition| !self.disowned(lease, rendition, span).is_empty())
+        renditions.iter().any(|rendition| {
+            let row = self.renditions.get(rendition as usize);
+            let is_made = |index| row.is_some_and(|row| row.published.contains(index));
+            self.disowned(lease, rendition, span).into_iter().any(|index| !is_made(index))
+        })
     }
 
     /// Gives back all that a lease held and nobody else does by now, but for what is published.

@@ -15,6 +15,12 @@ pub fn tell(job: &Job, findings: &mut Findings) {
             "(holes)",
             "where the source has a hole, ffmpeg repeats the last picture, and a job shows it longer",
         );
+        tell(
+            "(pictures beside multiples of a frame's length)",
+            "ffmpeg moves the first of a run to the nearest, anew after each seek, and repeats one \
+             where the container's milliseconds put a later one past the middle; a job moves all by \
+             the same, wherever a run begins",
+        );
     }
     if content.video.as_ref().is_some_and(|video| video.level.is_some()) {
         tell(

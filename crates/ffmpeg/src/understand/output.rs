@@ -192,7 +192,7 @@ impl<'a> Output<'a> {
                 if !options.plain && !options.chain.plain {
                     provisos.push(Proviso::PlainPixels);
                 }
-                let profile = options.highest_profile();
+                let profile = options.highest_profile(findings);
                 Some(Video {
                     stream: place.pick.clone(),
                     steps: options.chain.steps,

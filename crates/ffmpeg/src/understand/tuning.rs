@@ -94,40 +94,44 @@ pub(super) fn is_tuning(name: &str) -> bool {
     TUNING.contains(&name)
 }
 
-/// What `-x264opts` means; what of it refines a preset is added to `refined`, as `:option`.
-pub(super) fn x264(text: &str, refined: &mut String) -> Meaning {
-    // What a preset is refined by, whatever that is.
+/// What `-x264opts` means.
+pub(super) fn x264(text: &str) -> Meaning {
+    // What is refined does not matter for whether it is.
     let mut effort: Effort = match "medium".parse() {
         Ok(effort) => effort,
         Err(error) => return prevents(error.to_string()),
     };
+    let mut heeded = Vec::new();
     for pair in text.split(':') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, "1"));
         let harmless = X264.contains(&key)
             || matches!((key, value), ("open_gop" | "open-gop" | "scenecut" | "sc_threshold", "0"));
         if effort.refine(pair) {
-            refined.push(':');
-            refined.push_str(pair);
+            heeded.push(pair);
         } else if !harmless {
             return prevents(format!("Segue does not know what x264's `{pair}` changes"));
         }
     }
-    match refined.is_empty() {
-        true if without_transform(text) => {
-            understood("the main profile, unless one is named; the rest is how to go about it")
-        }
+    let lower = text.split(':').filter_map(has_transform).next_back() == Some(false);
+    let lower = lower.then_some("the main profile, unless one is named");
+    let hard = format!("how hard x264 tries ({}), where it is the encoder", heeded.join(":"));
+    let hard = (!heeded.is_empty()).then_some(hard);
+    let heeded: Vec<&str> = lower.into_iter().chain(hard.as_deref()).collect();
+    match heeded.is_empty() {
         true => {
             immaterial("how x264 would go about it; each worker's encoder is set up to suit it")
         }
-        false => {
-            understood("how hard x264 tries, where it is the encoder; other encoders leave it")
-        }
+        false => understood(format!("{}; the rest is how to go about it", heeded.join("; "))),
     }
 }
 
-/// Whether `-x264opts` does without transforms of 8x8, which is all that makes High of Main.
-pub(super) fn without_transform(text: &str) -> bool {
-    text.split(':').any(|pair| matches!(pair, "8x8dct=0" | "no-8x8dct" | "no_8x8dct"))
+/// Whether one of x264's options says that there are transforms of 8x8, or that there are none.
+pub(super) fn has_transform(option: &str) -> Option<bool> {
+    match option {
+        "8x8dct=0" | "no-8x8dct" | "no_8x8dct" => Some(false),
+        "8x8dct=1" | "8x8dct" => Some(true),
+        _ => None,
+    }
 }
 
 /// What `-rc` and `-rc_mode` mean, and whether that is a quality; the numbers are in other options.

@@ -32,10 +32,9 @@ pub(super) struct VideoOptions {
     /// An even rate is asked for by name: from the start on, wherever the first frame is.
     pub filled: bool,
     pub preset: Option<String>,
-    /// What refines it, each behind a colon.
-    pub refined: String,
     profile: Option<Profile>,
-    without_transform: bool,
+    /// `-x264opts` and `-x264-params`, which goes before it; of each the last one counts.
+    x264: [Option<String>; 2],
     pub level: Option<u8>,
     pub captions: bool,
     /// `-pix_fmt` makes pictures of 8 bits and 4:2:0.
@@ -84,9 +83,8 @@ impl VideoOptions {
             frame_rate: FrameRate::Constant,
             filled: false,
             preset: None,
-            refined: String::new(),
             profile: None,
-            without_transform: false,
+            x264: [None, None],
             level: None,
             captions: true,
             plain: false,
@@ -155,10 +153,8 @@ impl VideoOptions {
                 Some(passed) => self.captions(passed),
                 None => unknown(),
             },
-            "x264opts" | "x264-params" => {
-                self.without_transform |= tuning::without_transform(text);
-                tuning::x264(text, &mut self.refined)
-            }
+            "x264opts" => self.x264(0, text),
+            "x264-params" => self.x264(1, text),
             "rc" | "rc_mode" => {
                 let (quality, meaning) = tuning::rate_control(text);
                 self.quality_named = quality;
@@ -217,10 +213,30 @@ impl VideoOptions {
         }
     }
 
+    fn x264(&mut self, place: usize, text: &str) -> Meaning {
+        self.x264[place] = Some(text.to_owned());
+        tuning::x264(text)
+    }
+
+    fn x264_options(&self) -> impl Iterator<Item = &str> {
+        self.x264.iter().flatten().flat_map(|text| text.split(':'))
+    }
+
     /// How hard x264 would try, if that is said; `medium` is its own.
     pub fn effort(&self) -> Option<String> {
-        let refined = (!self.refined.is_empty()).then(|| format!("medium{}", self.refined));
-        self.preset.as_ref().map(|preset| format!("{preset}{}", self.refined)).or(refined)
+        let mut effort: Effort = self.preset.as_deref().unwrap_or("medium").parse().ok()?;
+        for option in self.x264_options() {
+            // What does not refine it was judged where it was read.
+            effort.refine(option);
+        }
+        let said = self.preset.is_some() || effort.options().next().is_some();
+        said.then(|| effort.to_string())
+    }
+
+    /// Whether x264 does without transforms of 8x8, which are all that makes High of Main.
+    fn without_transform(&self) -> bool {
+        let said = self.x264_options().filter_map(tuning::has_transform).last();
+        self.family == Family::X264 && said == Some(false)
     }
 
     fn preset(&mut self, option: &Opt) -> Meaning {
@@ -252,11 +268,16 @@ impl VideoOptions {
 
     /// The most that the player decodes: as named, which is what it was told. Where nothing is named,
     /// x264's own options make less than High.
-    pub fn highest_profile(&self) -> Option<Profile> {
+    pub fn highest_profile(&self, findings: &mut Findings) -> Option<Profile> {
+        if self.without_transform() && self.profile == Some(Profile::High) {
+            let meaning = "ffmpeg's stream says main, as nothing in it needs more; a job's says high, \
+                           as the line does";
+            findings.add("(8x8dct=0, and the high profile)", differs(meaning));
+        }
         let ours = match self.preset.as_deref() {
             _ if self.family != Family::X264 => None,
             Some("ultrafast") => Some(Profile::Baseline),
-            _ => self.without_transform.then_some(Profile::Main),
+            _ => self.without_transform().then_some(Profile::Main),
         };
         self.profile.or(ours)
     }

@@ -118,6 +118,14 @@ pub enum RequestError {
     /// No preset, or not what refines one.
     #[error(transparent)]
     Effort(#[from] EffortError),
+    /// One counts from the first picture, the other takes boundaries as they come.
+    #[error("frame_grid and boundaries at the source's keyframes: ask for one of them")]
+    FrameGridAtKeyframes,
+    /// So late.
+    #[error(
+        "frame_grid is for pictures that begin two frames after the sound at most, and this begins at {0} s"
+    )]
+    FrameGridLate(Time),
     /// Out of range.
     #[error("rate factor {0}: --crf takes 0 (best) to 51")]
     Crf(u8),

@@ -216,27 +216,44 @@ impl JobRequest {
             exact: self.exact,
             renditions,
         };
-        recipe.picture_shift = self.picture_shift(&recipe, facts);
+        recipe.picture_shift = self.picture_shift(&recipe, facts)?;
         Ok(recipe)
     }
 
     /// How far it is to the multiple of a frame's length that is nearest to the first picture, the later
     /// one of two.
-    fn picture_shift(&self, recipe: &Recipe, facts: &SourceFacts) -> Option<Time> {
+    fn picture_shift(
+        &self,
+        recipe: &Recipe,
+        facts: &SourceFacts,
+    ) -> Result<Option<Time>, RequestError> {
         let mut renditions = recipe.renditions.iter();
         let has_picture = renditions.any(|rendition| rendition.video.is_some());
-        let video = facts.video.as_ref().filter(|_| self.frame_grid && has_picture)?;
-        let FrameRate::Constant(_) = video.frame_rate else { return None };
+        let video = facts.video.as_ref().filter(|_| self.frame_grid && has_picture);
+        let Some(video) = video else { return Ok(None) };
+        // The source's keyframes are where they are.
+        if !self.counts_seconds() {
+            return Err(RequestError::FrameGridAtKeyframes);
+        }
+        let FrameRate::Constant(_) = video.frame_rate else { return Ok(None) };
+        // The first segment has no picture before it.
+        if video.clock.start * video.frame_rate.nominal() > FRAMES_LATE_MAX {
+            return Err(RequestError::FrameGridLate(video.clock.start));
+        }
         // A container's jitter is in the first timestamp alone: the others have slots that follow.
         let rate = recipe.frame_rate(video);
         let start = video.clock.start + if self.keep_start { facts.start } else { Time::ZERO };
-        Some(Time::from_secs((start * rate).round()) / rate - start)
+        Ok(Some(Time::from_secs((start * rate).round()) / rate - start))
+    }
+
+    /// Whether boundaries come every so many seconds.
+    fn counts_seconds(&self) -> bool {
+        matches!(self.boundaries, BoundaryRule::Grid { .. } | BoundaryRule::Multiples { .. })
     }
 
     fn check_keyframes(&self, keyframes: Time) -> Result<(), RequestError> {
         let segment = self.boundaries.segment();
-        let counts =
-            matches!(self.boundaries, BoundaryRule::Grid { .. } | BoundaryRule::Multiples { .. });
+        let counts = self.counts_seconds();
         // More would leave an encoder nothing to refer to.
         let sane = keyframes >= Time::new(1, 10) && keyframes <= segment;
         let whole = sane && (segment / keyframes).den() == 1;
@@ -376,6 +393,8 @@ impl JobRequest {
 
 /// What is added to timestamps if nothing is said.
 const USUAL_OFFSET: Time = Time::from_secs(10);
+/// How many frames late a picture may begin where segments count from it.
+const FRAMES_LATE_MAX: Time = Time::from_secs(2);
 /// More helps nobody, and a transport stream's clock begins anew after 26 hours.
 const OFFSET_MAX: Time = Time::from_secs(3600);
 /// Room for a transport stream's clock, which runs 0.7 s ahead of decoding.
