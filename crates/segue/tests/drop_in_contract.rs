@@ -42,6 +42,12 @@ impl House {
         self.here.path().join(name)
     }
 
+    /// What was played was no command.
+    fn has_made_a_job(&self) {
+        let jobs = Path::new(&self.pool.store).join("jobs");
+        assert_eq!(fs::read_dir(jobs).expect("the store has jobs").count(), 1);
+    }
+
     /// `contract both`, plain ffmpeg and the drop-in.
     fn contract(&self, more: &[&str]) -> Command {
         self.compare("both", more)
@@ -112,6 +118,7 @@ fn a_killed_worker_is_a_late_segment_and_nothing_else() {
     let worker = house.pool.worker(0).pid().as_raw_nonzero();
     let hook = format!("segment-3-ready=kill -9 {worker}");
     must_agree(house.contract(&["--scenario", "vod-long", "--on-event", &hook]));
+    house.has_made_a_job();
 }
 
 #[test]
@@ -132,6 +139,7 @@ fn a_restarted_scheduler_is_a_late_segment_and_nothing_else() {
     house.pool.start_scheduler();
     fs::write(&done, "").unwrap();
     assert!(playing.wait().expect("it can be waited for").success());
+    house.has_made_a_job();
 }
 
 fn reached(path: &Path, playing: &mut Child) -> bool {
