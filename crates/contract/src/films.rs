@@ -25,7 +25,7 @@ impl Films {
     pub fn new(directory: &Path, judge: &Judge) -> Result<Self, ContractError> {
         let version: String =
             judge.version()?.chars().filter(|c| c.is_ascii_alphanumeric()).take(40).collect();
-        let kept = directory.join(format!("2-{version}"));
+        let kept = directory.join(format!("3-{version}"));
         let failed = || ContractError::file(&kept);
         fs::create_dir_all(&kept).map_err(failed())?;
         let kept = fs::canonicalize(&kept).map_err(failed())?;
@@ -43,7 +43,7 @@ impl Films {
         self.directory.join("film.mkv")
     }
 
-    /// Ten minutes of picture and sound.
+    /// Five minutes of picture and sound.
     pub fn long(&self) -> PathBuf {
         self.directory.join("long.mkv")
     }
@@ -111,7 +111,7 @@ impl Films {
         // Encoded as a whole: a film over and over has uneven pictures where it begins anew, of which
         // no job is made.
         make(
-            "-f lavfi -i testsrc2=s=320x180:r=24:d=600 -f lavfi -i sine=f=220:r=48000:d=600 \
+            "-f lavfi -i testsrc2=s=320x180:r=24:d=300 -f lavfi -i sine=f=220:r=48000:d=300 \
              -c:v libx264 -preset ultrafast -g 48 -pix_fmt yuv420p -c:a aac -ac 2 -b:a 96k long.mkv",
         )?;
         make("-i bare.mkv -map 0:0 -map 0:1 -c copy -t 10 brief.ts")?;
