@@ -35,7 +35,7 @@ fn every_path_moves_into_the_tree_and_no_other_word_changes() {
                  -metadata title=/not/a/path -f hls -hls_segment_filename /t/out/x%d.ts /t/out/x.m3u8";
     assert_eq!(plan.words(Path::new("/t")), words(moved));
     let placed: Vec<&str> = plan.placed.iter().map(|(path, _)| path.as_str()).collect();
-    assert_eq!(placed, ["/films/a.mkv", "/work/b.srt", "/subs/c.ass"]);
+    assert_eq!(placed, ["/films/a.mkv", "/here/b.srt", "/subs/c.ass"]);
     assert!(plan.directories.contains(&"/out".to_owned()));
 }
 

@@ -22,20 +22,7 @@ use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 
 fn pool() -> Pool {
-    pool_with(&[])
-}
-
-fn pool_with(more: &[(&str, &Path)]) -> Pool {
-    let scratch = tempfile::tempdir().unwrap();
-    let store = scratch.path().join("store").display().to_string();
-    let commands = scratch.path().join("commands").display().to_string();
-    let mut environment = vec![
-        ("SEGUE_COMMANDS".to_owned(), "true".to_owned()),
-        ("SEGUE_COMMAND_SCRATCH".to_owned(), commands),
-    ];
-    let more = more.iter().map(|(name, path)| ((*name).to_owned(), path.display().to_string()));
-    environment.extend(more);
-    Pool::start_in(scratch, store, environment, 1)
+    Pool::with_commands(1, &[])
 }
 
 fn word(text: &str) -> v1::Argument {
@@ -243,7 +230,8 @@ async fn standard_input_that_is_not_taken_ends_the_run() {
 async fn a_program_that_tries_more_than_ffmpeg_does_is_refused() {
     let intruder = Path::new(env!("CARGO_BIN_EXE_segue")).with_file_name("examples/intruder");
     assert!(intruder.exists(), "build it: cargo build -p segue --examples");
-    let pool = pool_with(&[("SEGUE_FFMPEG", &intruder), ("SEGUE_FFPROBE", &intruder)]);
+    let program = intruder.to_str().unwrap();
+    let pool = Pool::with_commands(1, &[("SEGUE_FFMPEG", program), ("SEGUE_FFPROBE", program)]);
     let words = vec![word("intrude")];
     let (code, out, errors) = run(&place(&pool).await, words, Vec::new()).await.unwrap();
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");

@@ -23,14 +23,7 @@ struct House {
 
 impl House {
     fn new(workers: usize) -> House {
-        let scratch = tempfile::tempdir().unwrap();
-        let store = scratch.path().join("store").display().to_string();
-        let commands = scratch.path().join("commands").display().to_string();
-        let environment = vec![
-            ("SEGUE_COMMANDS".to_owned(), "true".to_owned()),
-            ("SEGUE_COMMAND_SCRATCH".to_owned(), commands),
-        ];
-        let pool = Pool::start_in(scratch, store, environment, workers);
+        let pool = Pool::with_commands(workers, &[]);
         let here = tempfile::tempdir().unwrap();
         for name in ["ffmpeg", "ffprobe"] {
             symlink(drop_in(), here.path().join(name)).unwrap();

@@ -91,6 +91,7 @@ pub fn run(
     };
     // Where only a server's private options are in the way.
     let (program, words) = plan::parted(&line.argv);
+    // What cannot be split cannot be stood in for either: it is not run, for the reason above.
     let parsed = CommandLine::parse(program, &words).ok();
     let Some(plan) = parsed.and_then(|line| stood_in(&line, answer)) else {
         return Ok((answer, Outcome::NotRun(why)));
@@ -117,6 +118,7 @@ fn both(
     if plan.answer == Answer::Job
         && let Some((line, why)) = stand_in::as_jobs_do(&plan.line)
     {
+        // Without such a line the one that was found is run by both, and may differ.
         beside = Plan::of_line(line, plan.answer).ok();
         notes.extend(beside.is_some().then_some(why));
     }

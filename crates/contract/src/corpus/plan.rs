@@ -13,7 +13,7 @@ use segue_ffmpeg::{CommandLine, Program, Role};
 use super::layout::{self, Stuff};
 
 /// The directory in which a line is said.
-const WORK: &str = "/work";
+const WORK: &str = "/here";
 
 /// A line that can be run.
 #[derive(Clone, Debug)]

@@ -13,21 +13,9 @@ use crate::support::pool::{lives, until};
 fn sigterm_ends_it_as_it_would_ffmpeg_and_its_file_is_whole() {
     let house = House::new(1);
     let out = house.path("live.mkv").display().to_string();
-    let words = [
-        "-v",
-        "error",
-        "-re",
-        "-f",
-        "lavfi",
-        "-i",
-        "testsrc2=s=64x64:r=10",
-        "-c:v",
-        "mpeg2video",
-        "-flush_packets",
-        "1",
-        "-y",
-        &out,
-    ];
+    let mut words =
+        line("-v error -re -f lavfi -i testsrc2=s=64x64:r=10 -c:v mpeg2video -flush_packets 1 -y");
+    words.push(&out);
     let mut client = spawn(&mut house.ffmpeg(&words));
     until("it begins", || (fs::metadata(&out).ok()?.len() > 0).then_some(()));
     kill_process(Pid::from_child(&client), Signal::TERM).unwrap();

@@ -27,15 +27,7 @@ impl House {
     }
 
     pub fn with(workers: usize, more: &[(&str, &str)]) -> House {
-        let scratch = tempfile::tempdir().unwrap();
-        let store = scratch.path().join("store").display().to_string();
-        let commands = scratch.path().join("commands").display().to_string();
-        let mut environment = vec![
-            ("SEGUE_COMMANDS".to_owned(), "true".to_owned()),
-            ("SEGUE_COMMAND_SCRATCH".to_owned(), commands),
-        ];
-        environment.extend(more.iter().map(|(name, value)| ((*name).into(), (*value).into())));
-        let pool = Pool::start_in(scratch, store, environment, workers);
+        let pool = Pool::with_commands(workers, more);
         House { pool, here: tempfile::tempdir().unwrap() }
     }
 
@@ -185,21 +177,7 @@ pub fn spawn(command: &mut Command) -> Child {
 }
 
 /// For ever, as fast as a film plays.
-pub const ENDLESS: [&str; 12] = [
-    "-v",
-    "error",
-    "-re",
-    "-f",
-    "lavfi",
-    "-i",
-    "testsrc2=s=64x64:r=10",
-    "-c:v",
-    "mpeg2video",
-    "-f",
-    "mpegts",
-    "-y",
-];
-
 pub fn endless(out: &str) -> Vec<&str> {
-    ENDLESS.iter().copied().chain([out]).collect()
+    let endless = "-v error -re -f lavfi -i testsrc2=s=64x64:r=10 -c:v mpeg2video -f mpegts -y";
+    line(endless).into_iter().chain([out]).collect()
 }

@@ -176,6 +176,17 @@ impl Pool {
         Pool::start_in(scratch, store, Vec::new(), workers)
     }
 
+    /// One whose workers run commands; `more` is what else workers are told.
+    pub fn with_commands(workers: usize, more: &[(&str, &str)]) -> Pool {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = scratch.path().join("store").display().to_string();
+        let commands = scratch.path().join("commands").display().to_string();
+        let own = [("SEGUE_COMMANDS", "true"), ("SEGUE_COMMAND_SCRATCH", commands.as_str())];
+        let told = own.iter().chain(more);
+        let told = told.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Pool::start_in(scratch, store, told, workers)
+    }
+
     /// The same with another store.
     pub fn start_in(
         scratch: TempDir,
