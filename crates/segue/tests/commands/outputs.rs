@@ -139,7 +139,7 @@ fn a_progressive_file_grows_and_q_ends_it() {
 }
 
 #[test]
-fn standard_output_is_bytes_and_standard_error_is_line() {
+fn standard_output_is_bytes_and_standard_error_is_words() {
     let house = House::new(1);
     let film = film().display().to_string();
     let sound = ["-v", "error", "-i", &film, "-vn", "-f", "s16le", "-ar", "48000", "-"];
