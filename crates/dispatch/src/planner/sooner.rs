@@ -14,7 +14,7 @@ impl Planner {
     pub(super) fn keep_parted(&mut self, at: u32) {
         let lease = &self.leases[at];
         let family = self.devices[lease.device].capabilities.family;
-        if lease.playback && lease.parted && !lease.ended && lease.left() > 1 {
+        if lease.playback && lease.parted && !lease.ended {
             self.parted[family as usize].insert(at);
         } else if lease.parted {
             // A worker may have come back with a device of another family in its place.
@@ -86,7 +86,8 @@ impl Planner {
         latest.map(|(_, at)| at)
     }
 
-    /// Whether a viewer's lease has something to give back, and its device could make a span instead.
+    /// Whether a viewer's lease may make way, and its device could make a span instead. One that waits at
+    /// its end for its viewer to come nearer has nothing to give back but its place.
     fn could_make(&self, at: u32, job: u32, opening: Opening, families: &[EncoderFamily]) -> bool {
         let lease = &self.leases[at];
         let device = &self.devices[lease.device];
@@ -96,7 +97,6 @@ impl Planner {
         let room = device.left_for_playback().plus(lease.needs);
         lease.playback
             && !lease.ended
-            && lease.left() > 1
             // What was given a moment ago was given in view of all this.
             && lease.version <= self.workers[lease.worker].version
             && families.contains(&device.capabilities.family)

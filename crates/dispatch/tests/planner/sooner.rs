@@ -81,6 +81,24 @@ fn what_a_viewer_waits_for_is_made_before_what_the_same_viewer_comes_to_later() 
 }
 
 #[test]
+fn a_span_that_is_at_its_end_makes_way_too_and_so_does_one_at_its_last_segment() {
+    for lacks in [0, 1] {
+        let mut bench = two_that_share(200, 0);
+        let (first, later, order) = first_and_later(&bench);
+        bench.says(SETTLED + 9_000, later, vec![making(order, order.span.end - lacks)]);
+        let now = bench.orders(later)[0];
+        // Where it was led on it is at its end again.
+        let said = making(now, now.span.end - lacks);
+        bench.says(SETTLED + 9_900, later, vec![said]);
+        let waiting = bench.orders(later)[0];
+        assert!(waiting.lease == order.lease && waiting.playback, "{waiting:?}");
+        bench.breaks(SETTLED + 10_000, first);
+        let near = for_viewers(&bench, later);
+        assert_eq!((near.len(), near[0].span.first), (1, 0), "{lacks}: {near:?}");
+    }
+}
+
+#[test]
 fn a_second_span_of_a_viewer_makes_way_for_who_has_none() {
     let mut bench = two_that_share(1_200, 10_000);
     let (first, later, order) = first_and_later(&bench);
