@@ -27,11 +27,7 @@ enum HiddenCommand {
     #[command(name = span_process::SUBCOMMAND)]
     SpanProcess { parent: u32 },
     #[command(name = command::SUBCOMMAND)]
-    CommandProcess {
-        order: String,
-        #[arg(last = true)]
-        arguments: Vec<std::ffi::OsString>,
-    },
+    CommandProcess,
 }
 
 fn main() -> ExitCode {
@@ -39,9 +35,7 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(hidden) {
         return match Hidden::parse().command {
             HiddenCommand::SpanProcess { parent } => span_process::child::main(parent),
-            HiddenCommand::CommandProcess { order, arguments } => {
-                command::exec::main(&order, arguments)
-            }
+            HiddenCommand::CommandProcess => command::exec::main(),
         };
     }
     match segue_worker::run(Command::parse().arguments) {

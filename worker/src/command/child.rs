@@ -1,8 +1,8 @@
-//! The process of a command: started from a thread that lasts, in a group of its own, and never left
+//! The process of a command: it waits before it is needed, in a group of its own, and is never left
 //! behind.
 
-use std::io;
-use std::path::Path;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,10 +14,11 @@ use tokio::sync::oneshot;
 use super::SUBCOMMAND;
 use super::exec::Order;
 
-type Request = (Box<Command>, oneshot::Sender<io::Result<Child>>);
+type Request = (Vec<u8>, oneshot::Sender<io::Result<Child>>);
 
 /// Starts children from one thread that lasts as long as the program: the kernel sends the death
-/// signal when the *thread* that started a child ends.
+/// signal when the *thread* that started a child ends. One child always waits for its order: this
+/// binary's libraries take a tenth of a second to load, as long as ffmpeg's own.
 #[derive(Clone, Debug)]
 pub struct Starter(mpsc::Sender<Request>);
 
@@ -26,53 +27,72 @@ impl Starter {
     pub fn new() -> io::Result<Starter> {
         let (requests, inbox) = mpsc::channel::<Request>();
         thread::Builder::new().name("commands".to_owned()).spawn(move || {
-            while let Ok((mut command, reply)) = inbox.recv() {
-                if let Err(Ok(mut child)) = reply.send(command.spawn()) {
+            let mut waits = waiting().ok();
+            while let Ok((order, reply)) = inbox.recv() {
+                let ready = waits.take().and_then(|child| told(child, &order).ok());
+                // Who waited may have been killed.
+                let started = ready.map_or_else(|| told(waiting()?, &order), Ok);
+                if let Err(Ok(child)) = reply.send(started) {
                     // Whoever asked has gone away.
-                    let _ = child.kill();
-                    let _ = child.wait();
+                    end(child);
                 }
+                waits = waiting().ok();
             }
+            waits.map(end).unwrap_or_default();
         })?;
         Ok(Starter(requests))
     }
 
-    /// Starts what `order` says, in `directory`.
-    pub async fn start(
-        &self,
-        order: &Order,
-        arguments: &[String],
-        directory: &Path,
-        home: &Path,
-    ) -> io::Result<Child> {
-        let mut command = Command::new("/proc/self/exe");
-        command
-            .arg(SUBCOMMAND)
-            .arg(serde_json::to_string(order)?)
-            .arg("--")
-            .args(arguments)
-            .current_dir(directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .env("LANG", "C.UTF-8")
-            .envs(["HOME", "TMPDIR", "XDG_CACHE_HOME"].map(|name| (name, home)));
-        for kept in ["LD_LIBRARY_PATH", "LIBVA_DRIVER_NAME", "LIBVA_DRIVERS_PATH", "TZ"] {
-            if let Some(value) = std::env::var_os(kept) {
-                command.env(kept, value);
-            }
-        }
+    /// Has a child become what `order` says.
+    pub async fn start(&self, order: &Order) -> io::Result<Child> {
+        let order = order.to_bytes()?;
         let (reply, answer) = oneshot::channel();
         let gone = || io::Error::other("no more commands are started");
-        self.0.send((Box::new(command), reply)).map_err(|_| gone())?;
+        self.0.send((order, reply)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }
 
-use std::os::unix::process::CommandExt;
+/// A child that waits for its order.
+fn waiting() -> io::Result<Child> {
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg(SUBCOMMAND)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("LANG", "C.UTF-8");
+    for kept in ["LD_LIBRARY_PATH", "LIBVA_DRIVER_NAME", "LIBVA_DRIVERS_PATH", "TZ"] {
+        if let Some(value) = std::env::var_os(kept) {
+            command.env(kept, value);
+        }
+    }
+    command.spawn()
+}
+
+/// The child, with its order.
+fn told(mut child: Child, order: &[u8]) -> io::Result<Child> {
+    let written = match &mut child.stdin {
+        Some(stdin) => stdin.write_all(order),
+        None => Err(io::Error::other("it has no standard input")),
+    };
+    match written {
+        Ok(()) => Ok(child),
+        Err(error) => {
+            end(child);
+            Err(error)
+        }
+    }
+}
+
+fn end(mut child: Child) {
+    // One that is gone is to be reaped all the same.
+    let _ = child.kill();
+    let _ = child.wait();
+}
 
 /// A child's group, as long as the child has not been waited for.
 #[derive(Clone, Debug)]

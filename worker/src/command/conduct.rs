@@ -125,16 +125,6 @@ impl Conduct {
             () = flood.came.cancelled() => return Err(flooded()),
         }
 
-        let order = Order {
-            parent: std::process::id(),
-            program,
-            readable: readable(&layout),
-            writable: vec![layout.scratch.tree(), layout.scratch.home()],
-            port: layout.server.as_ref().map(|server| server.port),
-            network: self.begin.network,
-            file_max: self.means.settings.scratch_max,
-            report: None,
-        };
         let watch = Watch::begin(
             layout.scratch.tree(),
             self.to_caller.clone(),
@@ -144,8 +134,20 @@ impl Conduct {
             self.means.settings.scratch_max,
         )
         .map_err(failed("what the command writes cannot be watched"))?;
-        let home = layout.scratch.home();
-        let started = self.means.starter.start(&order, &arguments, &directory, &home).await;
+        let order = Order {
+            parent: std::process::id(),
+            program,
+            arguments,
+            directory,
+            home: layout.scratch.home(),
+            readable: readable(&layout),
+            writable: vec![layout.scratch.tree(), layout.scratch.home()],
+            port: layout.server.as_ref().map(|server| server.port),
+            network: self.begin.network,
+            file_max: self.means.settings.scratch_max,
+            report: None,
+        };
+        let started = self.means.starter.start(&order).await;
         let mut child = started.map_err(failed("the command cannot be started"))?;
         let group = Group::of(&child);
         // From here on dropping this ends it.
@@ -156,7 +158,7 @@ impl Conduct {
         };
         let pid = child.id();
         let waited = group.wait(child).map_err(failed("the command cannot be waited for"))?;
-        info!(pid, arguments = arguments.len(), "a command is begun");
+        info!(pid, arguments = order.arguments.len(), "a command is begun");
         let begun = v1::Started { unenforced: self.means.unenforced.clone() };
         let _ = self.to_caller.send(says(Says::Started(begun))).await;
         events.arm(group.clone());

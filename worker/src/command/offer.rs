@@ -115,6 +115,9 @@ impl Ask<'_> {
         let order = Order {
             parent: std::process::id(),
             program: program.to_owned(),
+            arguments: ["-hide_banner", argument].map(str::to_owned).to_vec(),
+            directory: self.scratch.tree(),
+            home: self.scratch.home(),
             readable: Vec::new(),
             writable: vec![self.scratch.tree(), self.scratch.home()],
             port: None,
@@ -123,9 +126,7 @@ impl Ask<'_> {
             report: Some(self.scratch.report()),
         };
         let failed = |said: String| OfferError::Sandbox { program: program.to_owned(), said };
-        let arguments = ["-hide_banner".to_owned(), argument.to_owned()];
-        let (tree, home) = (self.scratch.tree(), self.scratch.home());
-        let child = self.starter.start(&order, &arguments, &tree, &home).await;
+        let child = self.starter.start(&order).await;
         let child = child.map_err(|error| failed(error.to_string()))?;
         let heard = tokio::task::spawn_blocking(move || hear(child)).await;
         let heard = heard.map_err(|error| failed(error.to_string()))?;

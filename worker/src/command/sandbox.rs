@@ -345,6 +345,9 @@ impl Order {
         Order {
             parent: 1,
             program: PathBuf::from("/usr/bin/true"),
+            arguments: Vec::new(),
+            directory: PathBuf::from("/"),
+            home: PathBuf::from("/"),
             readable: Vec::new(),
             writable: Vec::new(),
             port: None,

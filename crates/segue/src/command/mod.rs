@@ -55,13 +55,7 @@ enum Command {
     },
     /// What segue starts for itself to run an ffmpeg in.
     #[command(name = command::SUBCOMMAND, hide = true)]
-    FfmpegProcess {
-        /// What it is to become.
-        order: String,
-        /// With what words.
-        #[arg(last = true)]
-        arguments: Vec<std::ffi::OsString>,
-    },
+    FfmpegProcess,
 }
 
 /// Runs the command that argv names, and says what became of it.
@@ -91,9 +85,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => return doctor::run(&arguments),
         Command::Drain(arguments) => finished(workers::drain(&arguments)),
         Command::SpanProcess { parent } => return span_process::child::main(parent),
-        Command::FfmpegProcess { order, arguments } => {
-            return command::exec::main(&order, arguments);
-        }
+        Command::FfmpegProcess => return command::exec::main(),
         Command::Transcode(arguments) => finished(transcode::run(arguments)),
         Command::Probe(arguments) => finished(probe::run(&arguments)),
         Command::Verify(arguments) => verify::run(&arguments),
