@@ -13,7 +13,7 @@
 //! Where to start: [`CommandLine::parse`] for the grammar (arity comes from a generated list of
 //! ffmpeg's own options, [`options`]), [`filter::parse`] for filter graphs, [`decide`] for the five
 //! answers, [`understand`] for the way from words to a [`Job`], [`files`] for what a line reads and
-//! writes.
+//! writes, [`resume`] for how an HLS line goes on elsewhere.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -30,6 +30,7 @@ mod map;
 pub mod number;
 pub mod options;
 pub mod paths;
+pub mod resume;
 mod specifier;
 mod understand;
 

@@ -45,6 +45,14 @@ fn decimal(text: &str) -> Option<Time> {
     Some(Time::from_secs(whole(whole_part)?) + Time::new(micros.parse().ok()?, 1_000_000))
 }
 
+/// `hh:mm:ss.cc`, rounded down as ffmpeg does.
+pub fn clock(time: Time) -> String {
+    let hundredths = (time * 100).floor().max(0);
+    let (seconds, rest) = (hundredths / 100, hundredths % 100);
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}.{rest:02}", seconds % 60)
+}
+
 /// A number that may be an expression: `3M`, `2*1000`.
 pub fn number(text: &str) -> Option<f64> {
     Expression::constant(text).filter(|value| value.is_finite())

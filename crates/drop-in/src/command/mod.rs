@@ -8,9 +8,9 @@
 //! ```
 //!
 //! A worker that is lost before anything was delivered is replaced by another one. An HLS line whose
-//! segments could be anybody's goes on from the next one elsewhere, as a media server itself would ask
-//! for it after a seek; its playlist then begins there, too. Of any other line nobody could tell what is
-//! done: it fails, as ffmpeg would.
+//! segments could be anybody's goes on elsewhere from the last one that is there, and its figures count
+//! on; its playlist then begins there. Of any other line nobody could tell what is done: it fails, as
+//! ffmpeg would.
 //!
 //! Start at [`run`].
 
@@ -22,8 +22,9 @@ mod place;
 mod session;
 
 use segue_ffmpeg::CommandLine;
-use segue_ffmpeg::files::resume::Resumable;
 use segue_ffmpeg::files::{Files, Refusal, needs};
+use segue_ffmpeg::resume::{Pictures, Rest, Resumable, Said};
+use segue_model::Time;
 
 pub use caller::{Caller, Interruption};
 
@@ -51,8 +52,11 @@ pub async fn run_for(
     mut caller: Caller,
 ) -> Result<Ending, Trouble> {
     let mut prepared = prepare(line, config, &caller)?;
-    // What is left of the line, and whether that is all of it.
-    let (mut rest, mut untouched) = (line.clone(), true);
+    let resumable = Resumable::of(line, &caller.directory);
+    let mut progress = Progress::default();
+    // Whether all of the line is left.
+    let mut untouched = true;
+    // Workers to keep away from: those that were lost since something was delivered.
     let mut lost: Vec<String> = Vec::new();
     loop {
         let looked = async {
@@ -75,36 +79,66 @@ pub async fn run_for(
             }
         };
         let worker = place.worker.clone();
-        match session::run(line.program, &prepared.gathered, place, &mut caller).await {
+        match session::run(line.program, &prepared.gathered, place, &mut caller, &mut progress)
+            .await
+        {
             Outcome::Ended(code) => return Ok(Ending { code }),
             Outcome::Refused(why) => return Ok(fail(&caller, &why).await),
             // It was to end, and did.
             Outcome::Lost { quitting: true, .. } => return Ok(Ending::SIGNALLED),
-            Outcome::Lost { delivered, complete, why, .. } => {
+            Outcome::Lost { delivered, why, .. } => {
+                if delivered {
+                    lost.clear();
+                }
                 lost.push(worker.clone());
                 let words = format!("worker {worker} was lost ({why})");
-                let resumable = Resumable::of(&rest, &caller.directory);
-                if let Some(next) = resumable.and_then(|resumable| resumable.after(&complete)) {
-                    caller.complain(&format!("{words}: another one goes on")).await;
-                    (rest, untouched) = (next, false);
-                    // Only the last one is to be kept away from.
-                    lost = vec![worker];
-                    prepared = match prepare(&rest, config, &caller) {
-                        Ok(prepared) => prepared,
-                        Err(trouble) => return Ok(fail(&caller, &trouble.to_string()).await),
-                    };
-                } else if delivered {
-                    let words = format!("{words} with the run half done");
-                    return Ok(fail(&caller, &words).await);
-                } else if lost.len() >= ATTEMPTS {
+                if lost.len() >= ATTEMPTS {
                     let words = format!("{words}, and others before");
                     return match untouched {
                         true => Err(Trouble::Unreachable(words)),
                         false => Ok(fail(&caller, &words).await),
                     };
                 }
+                if untouched && !delivered {
+                    continue;
+                }
+                let rest = resumable.as_ref().and_then(|resumable| progress.rest(resumable));
+                let Some(rest) = rest else {
+                    let words = format!("{words} with the run half done");
+                    return Ok(fail(&caller, &words).await);
+                };
+                caller.complain(&format!("{words}: another one goes on")).await;
+                untouched = false;
+                progress.said.goes_on(rest.behind);
+                prepared = match prepare(&rest.line, config, &caller) {
+                    Ok(prepared) => prepared,
+                    Err(trouble) => return Ok(fail(&caller, &trouble.to_string()).await),
+                };
             }
         }
+    }
+}
+
+/// How far a line is, on however many workers.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Files that are whole, and have their names: nobody writes them again.
+    whole: Vec<String>,
+    /// What was said of it.
+    said: Said,
+}
+
+impl Progress {
+    /// What is left to be done, if that can be told.
+    fn rest(&self, resumable: &Resumable) -> Option<Rest> {
+        let Some((number, path)) = resumable.last(&self.whole) else {
+            return Some(resumable.all());
+        };
+        // One that is taken away already says nothing.
+        let pictures = |path| Pictures::in_transport_stream(&std::fs::read(path).ok()?);
+        let at_first = resumable.first(&self.whole).and_then(pictures);
+        let start = self.said.start.unwrap_or(Time::ZERO);
+        resumable.from(number, pictures(path), at_first, start)
     }
 }
 

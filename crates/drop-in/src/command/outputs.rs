@@ -20,6 +20,8 @@ const NAMES: usize = 8;
 #[derive(Debug)]
 pub struct Outputs {
     expected: Files,
+    /// Files that another run has written: they stay as they are.
+    settled: HashSet<String>,
     open: HashMap<String, Open>,
     /// Whether anything of the line's can be seen.
     pub delivered: bool,
@@ -47,10 +49,11 @@ pub struct OutputError {
 }
 
 impl Outputs {
-    /// Of a line that writes these.
-    pub fn new(expected: Files) -> Outputs {
+    /// Of a line that writes these, but for those that are settled.
+    pub fn new(expected: Files, settled: &[String]) -> Outputs {
         Outputs {
             expected,
+            settled: settled.iter().cloned().collect(),
             open: HashMap::new(),
             delivered: false,
             complete: Vec::new(),
@@ -62,6 +65,9 @@ impl Outputs {
     /// Does here what happened there. What the line does not name is not touched, whoever asks.
     pub fn happened(&mut self, event: FileEvent) -> Result<(), OutputError> {
         let FileEvent { path, event } = event;
+        if self.settled.contains(&path) {
+            return Ok(());
+        }
         let Some(growing) = self.expected.expects(&path).map(|output| output.growing) else {
             return Ok(());
         };
@@ -182,7 +188,7 @@ mod tests {
             growing,
         };
         let outputs = names.iter().map(output).collect();
-        Outputs::new(Files { outputs, ..Files::default() })
+        Outputs::new(Files { outputs, ..Files::default() }, &[])
     }
 
     fn say(outputs: &mut Outputs, path: &Path, event: Event) {
@@ -242,6 +248,25 @@ mod tests {
         let error = begin(directory.path(), || "0".to_owned()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_ne!(super::name(), super::name());
+    }
+
+    #[test]
+    fn what_another_run_has_written_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.ts");
+        fs::write(&path, "old").unwrap();
+        let settled = [path.to_str().unwrap().to_owned()];
+        let files = outputs(directory.path(), &["a.ts", "b.ts"], false).expected.clone();
+        let mut outputs = Outputs::new(files, &settled);
+        write(&mut outputs, &path);
+        say(&mut outputs, &path, Event::Closed(Closed {}));
+        say(&mut outputs, &path, Event::Removed(Removed {}));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert!(!outputs.delivered && outputs.complete.is_empty());
+        let next = directory.path().join("b.ts");
+        write(&mut outputs, &next);
+        say(&mut outputs, &next, Event::Closed(Closed {}));
+        assert_eq!(fs::read(&next).unwrap(), b"new");
     }
 
     #[test]

@@ -10,12 +10,14 @@ use segue_api::v1::run_response::Says as Heard;
 use segue_api::v1::{self, RunRequest};
 use segue_ffmpeg::Program;
 use segue_ffmpeg::files::Piece;
+use segue_ffmpeg::resume::Said;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
 use tonic::{Code, Status, Streaming};
 
+use super::Progress;
 use super::answers::{answer, room};
 use super::caller::{Caller, Interruption, Sink};
 use super::gather::{Content, Gathered};
@@ -49,8 +51,6 @@ pub enum Outcome {
     Lost {
         /// Whether anything of the run can be seen.
         delivered: bool,
-        /// Files that are complete.
-        complete: Vec<String>,
         /// Whether it was told to end.
         quitting: bool,
         /// What is known of it.
@@ -58,12 +58,13 @@ pub enum Outcome {
     },
 }
 
-/// Runs a line at a place.
+/// Runs a line at a place. What is whole already is not written again; what becomes whole is noted.
 pub async fn run(
     program: Program,
     gathered: &Gathered,
     place: v1::PlaceResponse,
     caller: &mut Caller,
+    progress: &mut Progress,
 ) -> Outcome {
     let begun = tokio::select! {
         begun = connect(program, gathered, place) => begun,
@@ -78,13 +79,16 @@ pub async fn run(
         gathered,
         outgoing,
         room: room(),
-        outputs: Some(Outputs::new(gathered.files.clone())),
+        outputs: Some(Outputs::new(gathered.files.clone(), &progress.whole)),
+        said: &mut progress.said,
         stdout_open: true,
         said_anything: false,
         stdin_waiting: 0,
         quitting: false,
     };
-    session.run(incoming, caller).await
+    let (outcome, whole) = session.run(incoming, caller).await;
+    progress.whole.extend(whole);
+    outcome
 }
 
 /// Both ways of the stream to a worker that has all it needs to begin.
@@ -127,7 +131,7 @@ async fn connect(
 impl Outcome {
     /// Lost before anything came of it.
     fn lost(why: String) -> Outcome {
-        Outcome::Lost { delivered: false, complete: Vec::new(), quitting: false, why }
+        Outcome::Lost { delivered: false, quitting: false, why }
     }
 
     /// What the worker says no to for good, from what somebody else may do.
@@ -218,6 +222,7 @@ struct Session<'a> {
     room: Arc<Semaphore>,
     /// None only while it is at work.
     outputs: Option<Outputs>,
+    said: &'a mut Said,
     stdout_open: bool,
     said_anything: bool,
     stdin_waiting: u64,
@@ -225,11 +230,12 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// How it ended, and which files are whole.
     async fn run(
         mut self,
         mut incoming: Streaming<v1::RunResponse>,
         caller: &mut Caller,
-    ) -> Outcome {
+    ) -> (Outcome, Vec<String>) {
         let (stdin_wanted, outgoing) = (self.gathered.files.stdin, self.outgoing.clone());
         if stdin_wanted {
             caller.stdin.begin();
@@ -291,20 +297,21 @@ impl Session<'_> {
             }
         };
         let told = end_by.is_some();
-        flush(stdout, stderr, interruptions, told).await;
-        match outcome {
-            Outcome::Lost { delivered, complete, quitting, why } => {
-                Outcome::Lost { delivered, complete, quitting: quitting || told, why }
+        flush(stdout, stderr, self.said.end(), interruptions, told).await;
+        let whole = self.outputs.map_or(Vec::new(), |outputs| outputs.complete.clone());
+        let outcome = match outcome {
+            Outcome::Lost { delivered, quitting, why } => {
+                Outcome::Lost { delivered, quitting: quitting || told, why }
             }
             outcome => outcome,
-        }
+        };
+        (outcome, whole)
     }
 
     fn lost(&self, why: &str) -> Outcome {
         let outputs = self.outputs.as_ref();
         let delivered = self.said_anything || outputs.is_none_or(|outputs| outputs.delivered);
-        let complete = outputs.map_or(Vec::new(), |outputs| outputs.complete.clone());
-        Outcome::Lost { delivered, complete, quitting: self.quitting, why: why.to_owned() }
+        Outcome::Lost { delivered, quitting: self.quitting, why: why.to_owned() }
     }
 
     /// The stream's last word is no exit code.
@@ -333,8 +340,11 @@ impl Session<'_> {
                 }
             }
             Heard::Stderr(bytes) => {
-                // Nobody who hears it is no reason to end.
-                stderr.write(bytes).await;
+                let bytes = self.said.pass(bytes);
+                if !bytes.is_empty() {
+                    // Nobody who hears it is no reason to end.
+                    stderr.write(bytes).await;
+                }
             }
             Heard::Read(read) => answer(&self.gathered.inputs, read, &self.room, &self.outgoing),
             Heard::File(event) => return self.file(event).await,
@@ -378,14 +388,19 @@ async fn due(at: Option<Instant>) {
     }
 }
 
-/// Waits for whoever reads our output, as ffmpeg would; not for ever once a signal asked for the end.
+/// Says the last of it, and waits for whoever reads our output, as ffmpeg would; not for ever once a
+/// signal asked for the end.
 async fn flush(
     stdout: &Sink,
     stderr: &Sink,
+    last: Vec<u8>,
     interruptions: &mut mpsc::Receiver<Interruption>,
     told: bool,
 ) {
     let all = async {
+        if !last.is_empty() {
+            stderr.write(last).await;
+        }
         stdout.flush().await;
         stderr.flush().await;
     };
@@ -459,7 +474,8 @@ mod tests {
         let (tell, interruptions) = mpsc::channel(1);
         let mut caller = caller(interruptions);
         let place = v1::PlaceResponse { address, ..v1::PlaceResponse::default() };
-        let run = run(Program::Ffmpeg, &gathered, place, &mut caller);
+        let mut progress = Progress::default();
+        let run = run(Program::Ffmpeg, &gathered, place, &mut caller, &mut progress);
         let signal = async {
             let connection = worker.accept().await.unwrap();
             tell.send(Interruption::Terminate).await.unwrap();
@@ -476,7 +492,7 @@ mod tests {
         assert!(caller.stdout.write(b"film".to_vec()).await);
         let Caller { stdout, stderr, interruptions, .. } = &mut caller;
         tell.send(Interruption::Terminate).await.unwrap();
-        flush(stdout, stderr, interruptions, false).await;
-        flush(stdout, stderr, interruptions, true).await;
+        flush(stdout, stderr, Vec::new(), interruptions, false).await;
+        flush(stdout, stderr, Vec::new(), interruptions, true).await;
     }
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use segue_ffmpeg::Job;
+use segue_ffmpeg::number::clock;
 use segue_model::{Packaging, SourceFacts};
 
-use super::stats::{Stats, clock};
+use super::stats::Stats;
 use super::verbosity::Verbosity;
 
 /// Standard error, as much of it as the line wants.

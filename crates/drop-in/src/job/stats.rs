@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use segue_ffmpeg::number::clock;
 use segue_model::Time;
 
 /// How far a run is.
@@ -37,14 +38,6 @@ impl Stats {
         let speed = three_digits(speed);
         format!("{pictures}{size}=N/A time={time} bitrate=N/A speed={speed:>4}x    {end}")
     }
-}
-
-/// `hh:mm:ss.cc`, rounded down as ffmpeg does.
-pub fn clock(time: Time) -> String {
-    let hundredths = (time * 100).floor().max(0);
-    let (seconds, rest) = (hundredths / 100, hundredths % 100);
-    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    format!("{hours:02}:{minutes:02}:{:02}.{rest:02}", seconds % 60)
 }
 
 /// C's `%.3g`.

@@ -15,7 +15,6 @@ mod name;
 pub mod needs;
 mod options;
 mod outputs;
-pub mod resume;
 
 pub use name::Name;
 
@@ -243,7 +242,7 @@ pub fn absolute(directory: &str, path: &str) -> String {
 }
 
 /// Directory and name of an absolute path.
-fn parted(path: &str) -> (String, String) {
+pub(crate) fn parted(path: &str) -> (String, String) {
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
     let directory = if directory.is_empty() { "/" } else { directory };
     (directory.to_owned(), name.to_owned())

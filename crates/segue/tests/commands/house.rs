@@ -170,6 +170,19 @@ pub fn large(directory: &Path) -> PathBuf {
     path
 }
 
+/// Some seconds at a rate whose pictures do not fall on whole seconds. In Matroska each comes late by
+/// half a picture: that is what ffmpeg makes of AAC's priming.
+pub fn uneasy(directory: &Path, name: &str) -> PathBuf {
+    let path = directory.join(name);
+    let words = line(
+        "-v error -y -f lavfi -i testsrc2=s=320x180:r=24000/1001:d=9.5 -f lavfi -i sine=d=9.5:r=48000 \
+         -c:v libx264 -preset ultrafast -g 48 -c:a aac",
+    );
+    let made = Command::new("ffmpeg").args(words).arg(&path).status();
+    assert!(made.unwrap().success());
+    path
+}
+
 pub const EXACT: [&str; 6] = ["-fflags", "+bitexact", "-flags", "+bitexact", "-threads", "1"];
 
 pub fn spawn(command: &mut Command) -> Child {
