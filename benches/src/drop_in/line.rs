@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Seconds of each segment.
 pub const SEGMENT: u32 = 3;
 
-/// What Jellyfin says of x264 in all its lines. The drop-in's engine takes none of it over.
+/// What Jellyfin says of x264 in all its lines.
 const X264: &str = "-codec:v:0 libx264 -preset veryfast -crf 23";
 const TUNING: &str = "-profile:v:0 high -level 41 \
     -x264opts:0 subme=0:me_range=16:rc_lookahead=10:me=hex:open_gop=0 \
