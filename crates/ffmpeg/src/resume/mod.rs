@@ -27,6 +27,10 @@ use crate::{number, options, paths};
 /// anybody can see or hear.
 const NUDGE: &str = "0.001";
 
+/// What ffmpeg's AAC encoder puts before the first sound, at the usual rate. A few milliseconds more or
+/// less are no picture.
+const PRIMING_MS: i64 = 21;
+
 /// A line that can go on from any of its segments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resumable {
@@ -157,7 +161,7 @@ impl Resumable {
         if number == self.first {
             return Some(self.all());
         }
-        let Pictures { first, each } = pictures?;
+        let Pictures { first, each, .. } = pictures?;
         // Else segments are several groups of pictures, and not always as many.
         if self.pictures.is_some_and(|count| each * count < self.length) {
             return None;
@@ -192,13 +196,20 @@ impl Resumable {
 
     /// By how much everything is later than the source says. Pictures that are stored before they are
     /// shown would be stored before the beginning of time where that is the film's: ffmpeg moves all
-    /// of them, as far as the first segment shows. (Taken for granted: the film begins with a picture.)
+    /// of them. By how much, the first segment shows, as either its first picture or its sound is where
+    /// the source begins.
     fn shift(&self, at_first: Option<Pictures>, start: Time) -> Time {
-        let Some(Pictures { first, each }) = at_first.filter(|_| self.seek == Time::ZERO) else {
+        let Some(Pictures { first, each, sound }) = at_first.filter(|_| self.seek == Time::ZERO)
+        else {
             return Time::ZERO;
         };
         let due = each * (start / each).round();
-        (first - self.delay - due).max(Time::ZERO)
+        let by_picture = first - self.delay - due;
+        let by_sound = sound
+            .map_or(by_picture, |sound| sound - self.delay - start + Time::from_millis(PRIMING_MS));
+        // Pictures that begin later than sound do so by whole pictures.
+        let later = ((by_picture - by_sound) / each).round().max(0);
+        (by_picture - each * later).max(Time::ZERO)
     }
 }
 
@@ -262,7 +273,7 @@ mod tests {
     /// Pictures of a 24th of a second, of which the first has this number in the film.
     fn pictures(number: i64) -> Option<Pictures> {
         let each = Time::new(1, 24);
-        Some(Pictures { first: Time::from_secs(10) + each * number, each })
+        Some(Pictures { first: Time::from_secs(10) + each * number, each, sound: None })
     }
 
     fn from(text: &str, number: i64, picture: i64, start: Time) -> Option<(String, Time)> {
@@ -309,6 +320,16 @@ mod tests {
             let rest = rest.line.render().join(" ");
             assert!(rest.starts_with(due), "{rest}");
             assert_eq!(rest.contains("-output_ts_offset 0.083334"), at_first == 2, "{rest}");
+        }
+        // Sound that was moved by less says that the film begins with it.
+        let sound = |millis: i64| {
+            let sound = Some(Time::from_millis(10_000 - 21 + millis));
+            resumable.from(1, pictures(74), Some(Pictures { sound, ..pictures(2)? }), Time::ZERO)
+        };
+        for (millis, due) in [(83, "-ss 2.979167 "), (42, "-ss 3.020834 "), (500, "-ss 2.979167 ")]
+        {
+            let rest = sound(millis).unwrap().line.render().join(" ");
+            assert!(rest.starts_with(due), "{millis}: {rest}");
         }
         // After a seek nothing is before time.
         let (rest, _) = from(LINE, 21, 63 * 24 + 2, Time::ZERO).unwrap();

@@ -5,6 +5,9 @@ use segue_model::Time;
 /// Bytes of a packet of a transport stream (ISO/IEC 13818-1, 2.4.3).
 const PACKET: usize = 188;
 const SYNC: u8 = 0x47;
+/// Stream ids of pictures and of sound begin so (Table 2-22).
+const PICTURE: u8 = 0xe0;
+const SOUND: u8 = 0xc0;
 /// Time stamps count so many to a second.
 const RATE: i64 = 90_000;
 
@@ -15,6 +18,8 @@ pub struct Pictures {
     pub first: Time,
     /// How long each is shown.
     pub each: Time,
+    /// When the sound beside them begins.
+    pub sound: Option<Time>,
 }
 
 impl Pictures {
@@ -22,12 +27,14 @@ impl Pictures {
     pub fn in_transport_stream(bytes: &[u8]) -> Option<Pictures> {
         let mut video = None;
         let mut times = Vec::new();
+        let mut sound: Option<i64> = None;
         for packet in bytes.chunks_exact(PACKET) {
             let (pid, payload) = start(packet)?;
-            let Some(time) = payload.and_then(picture) else { continue };
-            // Of several streams with pictures the first one counts.
-            if *video.get_or_insert(pid) == pid {
-                times.push(time);
+            match payload.and_then(frame) {
+                // Of several streams with pictures the first one counts.
+                Some((PICTURE, time)) if *video.get_or_insert(pid) == pid => times.push(time),
+                Some((SOUND, time)) => sound = Some(sound.map_or(time, |first| first.min(time))),
+                _ => {}
             }
         }
         times.sort_unstable();
@@ -42,7 +49,9 @@ impl Pictures {
             let due = Time::new(first, RATE) + each * number;
             (Time::new(*time, RATE) - due).abs() <= Time::new(2, RATE)
         });
-        (is_even && each.is_positive()).then_some(Pictures { first: Time::new(first, RATE), each })
+        let sound = sound.map(|time| Time::new(time, RATE));
+        let first = Time::new(first, RATE);
+        (is_even && each.is_positive()).then_some(Pictures { first, each, sound })
     }
 }
 
@@ -59,15 +68,17 @@ fn start(packet: &[u8]) -> Option<(u16, Option<&[u8]>)> {
     Some((pid, packet.get(at..).filter(|_| begins && payload)))
 }
 
-/// The time stamp of a picture that begins here (2.4.3.6).
-fn picture(pes: &[u8]) -> Option<i64> {
+/// What begins here, and its time stamp (2.4.3.6).
+fn frame(pes: &[u8]) -> Option<(u8, i64)> {
     let [0, 0, 1, id, _, _, _, flags, _, stamp @ ..] = pes else { return None };
-    if !(0xe0..=0xef).contains(id) || flags & 0x80 == 0 {
+    // Four bits say which of sixteen streams of pictures, five which of those of sound.
+    let kind = if id & 0xf0 == PICTURE { PICTURE } else { id & 0xe0 };
+    let [a, b, c, d, e, ..] = stamp else { return None };
+    if flags & 0x80 == 0 {
         return None;
     }
-    let [a, b, c, d, e, ..] = stamp else { return None };
     let [a, b, c, d, e] = [a, b, c, d, e].map(|byte| i64::from(*byte));
-    Some((a >> 1 & 7) << 30 | b << 22 | (c >> 1) << 15 | d << 7 | e >> 1)
+    Some((kind, (a >> 1 & 7) << 30 | b << 22 | (c >> 1) << 15 | d << 7 | e >> 1))
 }
 
 #[cfg(test)]
@@ -107,6 +118,7 @@ mod tests {
         let pictures = Pictures::in_transport_stream(&stream(&times)).unwrap();
         assert_eq!(pictures.first, Time::new(far + 900_000, RATE));
         assert_eq!(pictures.each, Time::new(11_261, 3 * RATE));
+        assert_eq!(pictures.sound, Some(Time::new(7, RATE)));
     }
 
     #[test]
