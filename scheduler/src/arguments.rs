@@ -26,7 +26,7 @@ const AT_ONCE: i32 = 130;
 ///
 /// One scheduler leads a pool. Workers and clients connect to it; films never pass through it. What
 /// it promised (batches) is in the ledger, what was made is in the store: it may be killed at any time
-/// and started again, viewers do not notice.
+/// and started again. Viewers notice only if that takes longer than what their players have in store.
 #[derive(Clone, Debug, Args)]
 pub struct Arguments {
     /// Where to listen: gRPC, and /metrics and /healthz over HTTP. Port 0 takes any that is free.
