@@ -257,6 +257,19 @@ fn a_directory_that_goes_away_or_is_full_ends_it_with_ffmpegs_code() {
 }
 
 #[test]
+fn a_pool_without_workers_is_away_long_before_a_look_at_a_film_would_be() {
+    let pool = Pool::start(0);
+    let out = tempdir().unwrap();
+    let line = Line::new(film(), out.path());
+    let mut here = command(&pool, &line);
+    here.env("SEGUE_FALLBACK", "when-unreachable");
+    let said = Stand::start(here).succeed();
+    // In its own words: the scheduler's would have come much later.
+    assert!(said.contains("no worker is there") && !said.contains("ask again"), "{said}");
+    assert!(segment(&line, SEGMENTS - 1).exists());
+}
+
+#[test]
 fn unusual_paths_are_read_and_written() {
     let pool = Pool::start(1);
     let out = tempdir().unwrap();

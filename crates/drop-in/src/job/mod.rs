@@ -16,11 +16,13 @@ mod stats;
 mod verbosity;
 
 use std::path::{Component, Path};
+use std::time::Duration;
 
 use segue_api::v1;
 use segue_ffmpeg::job::request::request;
 use segue_ffmpeg::{CommandLine, Job};
 use segue_model::{JobRequest, SourceFacts, Timeline};
+use tokio::time::Instant;
 
 use crate::caller::Caller;
 use crate::config::Config;
@@ -90,13 +92,42 @@ fn source(job: &Job, config: &Config) -> Result<String, Trouble> {
     config.source_url(&absolute).ok_or_else(|| unnamed("cannot be said to workers"))
 }
 
+/// Asked for so long who is there. A scheduler that was started again finds its workers sooner.
+const NOBODY_MAX: Duration = Duration::from_secs(5);
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
 async fn describe(pool: &Pool, source: &str) -> Result<SourceFacts, Trouble> {
     let question = v1::DescribeRequest { source: source.to_owned() };
-    let answer = pool.client.jobs().describe(question).await;
+    let mut jobs = pool.client.jobs();
+    // Looking at a source may take long; waiting for somebody who looks need not.
+    let answer = tokio::select! {
+        answer = jobs.describe(question) => answer,
+        () = nobody(pool) => {
+            let words = "no worker is there to look at the source: start one (segue worker)";
+            return Err(Trouble::Unreachable(words.to_owned()));
+        }
+    };
     let answer = answer.map_err(|status| refused(&status))?.into_inner();
     let malformed = |what: &str| Trouble::Unreachable(format!("the scheduler's answer {what}"));
     let info = answer.info.ok_or_else(|| malformed("says nothing of the source"))?;
     SourceFacts::try_from(info).map_err(|error| malformed(&format!("is not understood: {error}")))
+}
+
+/// Ends when no worker was there for a while.
+async fn nobody(pool: &Pool) {
+    let mut admin = pool.client.admin();
+    let mut last_seen = Instant::now();
+    while last_seen.elapsed() < NOBODY_MAX {
+        tokio::time::sleep(ASK_EVERY).await;
+        let listed = admin.list_workers(v1::ListWorkersRequest {}).await;
+        // Who does not answer says nothing of workers.
+        let nobody = listed.is_ok_and(|listed| {
+            listed.into_inner().workers.iter().all(|worker| !worker.connected || worker.draining)
+        });
+        if !nobody {
+            last_seen = Instant::now();
+        }
+    }
 }
 
 fn layout(job: &Job, wanted: &JobRequest, facts: &SourceFacts) -> Result<Layout, Trouble> {
