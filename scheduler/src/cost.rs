@@ -22,13 +22,19 @@ pub fn facts(job: &Job, published: Vec<(u32, Vec<Span>)>) -> JobFacts {
     let runs = |(rendition, runs): (u32, Vec<Span>)| runs.into_iter().map(move |r| (rendition, r));
     let published: Vec<(u32, Span)> = published.into_iter().flat_map(runs).collect();
     let video = job.facts.video.as_ref();
+    let decode_per_mille = video.map_or(SOUND, decode_per_mille);
+    let renditions_per_mille: Vec<u32> =
+        job.recipe.renditions.iter().map(|r| encode(r, video)).collect();
+    let encodes: u32 = renditions_per_mille.iter().fold(0, |sum, r| sum.saturating_add(*r));
+    let decode_share =
+        f64::from(decode_per_mille) / f64::from(decode_per_mille.saturating_add(encodes));
     JobFacts {
         id: job.id,
         cuts: Cuts::of(&job.timeline),
         kind: kind(job),
-        decode_per_mille: video.map_or(SOUND, decode_per_mille),
-        renditions_per_mille: job.recipe.renditions.iter().map(|r| encode(r, video)).collect(),
-        lead_in: video.map_or(0, |video| lead_in(job, video)),
+        decode_per_mille,
+        renditions_per_mille,
+        lead_in: video.map_or(0, |video| lead_in(job, video, decode_share)),
         families: vec![EncoderFamily::X264],
         // There is no other yet.
         family: (!published.is_empty()).then_some(EncoderFamily::X264),
@@ -111,13 +117,14 @@ fn thousandths(amount: f64) -> u32 {
     amount.clamp(1.0, 1_000_000.0) as u32
 }
 
-/// A span is entered at a keyframe, on average half the way between two before what it needs, and its
-/// encoders settle on some pictures first.
-fn lead_in(job: &Job, video: &VideoFacts) -> u64 {
+/// A span is entered at a keyframe, on average half the way between two before what it needs: that is
+/// decoded and nothing else. Then its encoders settle on some pictures. In milliseconds of film that
+/// could be made in that time.
+fn lead_in(job: &Job, video: &VideoFacts, decode_share: f64) -> u64 {
     let keyframes = video.keyframes.ticks.len().max(1) as f64;
     let distance = job.facts.duration.as_secs_f64().max(0.0) / keyframes;
     let pre_roll = PRE_ROLL_PICTURES / rate(video);
-    ((distance + pre_roll) * 1000.0).min(600_000.0) as u64
+    ((distance / 2.0 * decode_share + pre_roll) * 1000.0).min(600_000.0) as u64
 }
 
 #[cfg(test)]
@@ -163,8 +170,8 @@ mod tests {
         let facts = facts(&job(&[(1280, 720)]), Vec::new());
         assert_eq!((facts.decode_per_mille, facts.renditions_per_mille), (300, vec![700]));
         assert_eq!(facts.cuts, Cuts::Even { length: 2000, segments: 30, end: 60_000 });
-        // Two seconds between keyframes, and 25 pictures.
-        assert_eq!(facts.lead_in, 2833);
+        // A second to the next keyframe, of which three tenths are work, and 25 pictures.
+        assert_eq!(facts.lead_in, 1133);
         assert_eq!(facts.family, None);
     }
 
