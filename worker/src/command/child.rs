@@ -27,6 +27,7 @@ impl Starter {
     pub fn new() -> io::Result<Starter> {
         let (requests, inbox) = mpsc::channel::<Request>();
         thread::Builder::new().name("commands".to_owned()).spawn(move || {
+            // Where none can be started the next order says why.
             let mut waits = waiting().ok();
             while let Ok((order, reply)) = inbox.recv() {
                 let ready = waits.take().and_then(|child| told(child, &order).ok());
