@@ -1,7 +1,8 @@
 //! A job from what is asked for and what is known of the source.
 
 use segue_model::{
-    AudioFacts, Job, JobRequest, Recipe, RequestError, Source, SourceFacts, Time, Timeline,
+    AudioCodec, AudioFacts, AudioSettings, BoundaryRule, Job, JobRequest, Recipe, RequestError,
+    Source, SourceFacts, Time, Timeline,
 };
 
 use crate::BoundaryError;
@@ -45,22 +46,51 @@ impl Film {
             let duration = if with_picture { end } else { facts.duration };
             return Film { duration, last, counts_from: recipe.counts_from(video) };
         }
-        let made: Vec<(&AudioFacts, Time)> = recipe
-            .renditions
-            .iter()
-            .filter_map(|rendition| rendition.audio.as_ref())
-            .filter_map(|audio| {
-                let track = facts.audio.iter().find(|track| track.stream == audio.stream)?;
-                let size = i64::from(audio.codec.frame_size());
-                Some((track, Time::new(size, i64::from(track.sample_rate.max(1)))))
-            })
-            .collect();
         // Without its picture, a film is as long as its sound.
-        let end = made.iter().map(|(track, _)| track.end).max();
+        let made = || recipe.renditions.iter().filter_map(|it| it.audio.as_ref());
+        let tracks = || made().filter_map(|audio| track(facts, audio));
+        let end = tracks().map(|track| track.end).max();
         let duration = end.filter(|_| facts.video.is_some()).unwrap_or(facts.duration);
-        let packet = made.iter().map(|(_, packet)| *packet).min().unwrap_or(Time::ZERO);
-        Film { duration, last: duration - packet, counts_from: Time::ZERO }
+        let rows = made().filter_map(|audio| Some(Packets::of(audio, track(facts, audio)?)));
+        let Packets { first, length } =
+            rows.min_by_key(|packets| packets.length).unwrap_or(Packets::NONE);
+        let last = match length.is_positive() {
+            true => length * ((duration / length).ceil() - 1),
+            false => duration,
+        };
+        let as_ffmpeg = matches!(recipe.boundaries, BoundaryRule::Multiples { .. });
+        let counts_from = if as_ffmpeg { first } else { Time::ZERO };
+        Film { duration, last, counts_from }
     }
+}
+
+/// The row of packets that a track of sound becomes.
+struct Packets {
+    /// When the first comes, as ffmpeg's muxer sees it.
+    first: Time,
+    length: Time,
+}
+
+impl Packets {
+    const NONE: Packets = Packets { first: Time::ZERO, length: Time::ZERO };
+
+    fn of(audio: &AudioSettings, track: &AudioFacts) -> Packets {
+        let rate = match audio.codec {
+            AudioCodec::Copied(_) => track.sample_rate,
+            AudioCodec::Aac => audio.sample_rate,
+        };
+        let length = Time::new(i64::from(audio.codec.frame_size()), i64::from(rate.max(1)));
+        let first = match audio.codec {
+            AudioCodec::Copied(_) => Time::ZERO,
+            // An encoder's first packet primes decoders, and is before the first sound.
+            AudioCodec::Aac => track.start - length,
+        };
+        Packets { first, length }
+    }
+}
+
+fn track<'a>(facts: &'a SourceFacts, audio: &AudioSettings) -> Option<&'a AudioFacts> {
+    facts.audio.iter().find(|track| track.stream == audio.stream)
 }
 
 fn has_picture(recipe: &Recipe) -> bool {

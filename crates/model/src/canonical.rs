@@ -13,7 +13,7 @@ use crate::{
 
 /// Which encoding this is, and which layout of segments: part of the bytes. Segments of one job join
 /// whoever made them, so whatever keeps new ones from joining old ones raises it, too.
-pub const VERSION: u64 = 5;
+pub const VERSION: u64 = 6;
 
 /// The canonical bytes of `recipe` applied to `source`.
 pub fn encode(source: &Source, recipe: &Recipe) -> Vec<u8> {

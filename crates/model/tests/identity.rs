@@ -91,9 +91,9 @@ fn golden_ids() {
     assert_eq!(
         ids.map(|id| id.to_string()),
         [
-            "828d7491648987bfb9dce621775a2a5bc3c4f1bc9503d6bbf8e8b85f88c6d1ff",
-            "73362c6336976ed55d1aaa27f826d25a1e59c8582e20d19323141da77887ce29",
-            "10c5bec42c2fd3e36d2b90155c711071d6c1b41e4f0b7e428464f849c5325ad6",
+            "c3a48bb9a15ae9b5f6dea1707fb264b18d5af15224853c01e7a41c5e73bfac49",
+            "a9f7f43488d287abd665dce6cfa64103ff56d649a445503c2ea6ea921006325c",
+            "3f96689a1d78b7eabbca553dea36d0ab4f16361fa364fd20b77cd06e9f3512b6",
         ]
     );
 }
