@@ -30,9 +30,12 @@ mod table;
 mod tool;
 mod workplace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+
+use drop_in::peer::Rffmpeg;
 
 /// Measures Segue against the ffmpeg command
 #[derive(Parser)]
@@ -64,9 +67,9 @@ enum Bench {
     /// Memory and restart of a scheduler with 100,000 batches
     ManyJobs(Effort),
     /// Questions that the drop-in answers itself, against ffmpeg
-    Questions(Effort),
+    Questions(Beside),
     /// What the drop-in adds to copies, to ffprobe and to a command on a worker
-    Overhead(Effort),
+    Overhead(Beside),
     /// When Jellyfin can serve each segment, through the drop-in and with ffmpeg
     Serve(Effort),
     /// Time, processor time and memory of ten minutes of HLS through the drop-in
@@ -89,6 +92,23 @@ pub struct Effort {
     /// Less of everything: shows that the bench works, not what Segue is worth
     #[arg(long)]
     quick: bool,
+}
+
+/// Effort, and a peer that takes turns with the drop-in.
+#[derive(Args, Clone, Debug)]
+struct Beside {
+    #[command(flatten)]
+    effort: Effort,
+    /// A checkout of rffmpeg, to be measured beside, with this machine as its host: SSH to another one
+    /// comes on top
+    #[arg(long, value_name = "DIRECTORY")]
+    rffmpeg: Option<PathBuf>,
+}
+
+impl Beside {
+    fn peer(&self) -> anyhow::Result<Option<Rffmpeg>> {
+        self.rffmpeg.as_deref().map(Rffmpeg::new).transpose()
+    }
 }
 
 impl Effort {
@@ -124,8 +144,8 @@ fn run(bench: Bench) -> anyhow::Result<()> {
         Bench::TwoWorkers(effort) => pool::share::run(effort),
         Bench::Submits(effort) => pool::submits::run(effort),
         Bench::ManyJobs(effort) => pool::many_jobs::run(effort),
-        Bench::Questions(effort) => drop_in::questions::run(effort),
-        Bench::Overhead(effort) => drop_in::overhead::run(effort),
+        Bench::Questions(beside) => drop_in::questions::run(beside.effort, beside.peer()?),
+        Bench::Overhead(beside) => drop_in::overhead::run(beside.effort, beside.peer()?),
         Bench::Serve(effort) => drop_in::serve::run(effort),
         Bench::TenMinutes(effort) => drop_in::ten_minutes::run(effort),
         Bench::DropInKill(effort) => drop_in::kill::run(effort),
@@ -139,8 +159,8 @@ fn run(bench: Bench) -> anyhow::Result<()> {
             pool::share::run(effort)?;
             pool::submits::run(effort)?;
             pool::many_jobs::run(effort)?;
-            drop_in::questions::run(effort)?;
-            drop_in::overhead::run(effort)?;
+            drop_in::questions::run(effort, None)?;
+            drop_in::overhead::run(effort, None)?;
             drop_in::serve::run(effort)?;
             drop_in::ten_minutes::run(effort)?;
             drop_in::kill::run(effort)

@@ -13,6 +13,7 @@ mod arm;
 pub mod kill;
 mod line;
 pub mod overhead;
+pub mod peer;
 mod playback;
 pub mod questions;
 pub mod serve;

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::added::{differences, timed};
+use super::peer::Rffmpeg;
 use super::stand_in::StandIn;
 use crate::measure::median;
 use crate::pool::house::House;
@@ -33,17 +34,18 @@ const CASES: [Case; 3] = [
     },
 ];
 
-const ARMS: [&str; 3] = ["ffmpeg", "ffmpeg again", "drop-in"];
+const ARMS: [&str; 4] = ["ffmpeg", "ffmpeg again", "drop-in", "rffmpeg"];
 
 /// Runs it.
-pub fn run(effort: Effort) -> anyhow::Result<()> {
+pub fn run(effort: Effort, peer: Option<Rffmpeg>) -> anyhow::Result<()> {
+    let arms = if peer.is_some() { &ARMS[..] } else { &ARMS[..3] };
     let rounds = effort.rounds(200, 5);
     let film = clip::film(180, 1, 1)?.canonicalize()?.display().to_string();
     let scratch = workplace::scratch()?;
     let to = scratch.path().join("copy.mkv").display().to_string();
     let house = House::with_options(&machine::shared_out(1), COMMANDS)?;
     let drop_in = StandIn::new(&house)?;
-    let mut found: [[Vec<f64>; 3]; CASES.len()] = Default::default();
+    let mut found: [[Vec<f64>; ARMS.len()]; CASES.len()] = Default::default();
     let steps = rounds as usize * CASES.len();
     let mut progress = Progress::new("overhead", steps, Duration::from_millis(450));
     for round in 0..=rounds {
@@ -57,10 +59,11 @@ pub fn run(effort: Effort) -> anyhow::Result<()> {
                 continue;
             }
             progress.step(case.title);
-            for turn in 0..ARMS.len() as u32 {
-                let arm = ((turn + round) % ARMS.len() as u32) as usize;
-                let mut command = match arm {
-                    2 => drop_in.called(case.name),
+            for turn in 0..arms.len() as u32 {
+                let arm = ((turn + round) % arms.len() as u32) as usize;
+                let mut command = match (arm, &peer) {
+                    (3, Some(peer)) => peer.called(case.name),
+                    (2, _) => drop_in.called(case.name),
                     _ => Command::new(case.name),
                 };
                 found[arm].push(timed(command.args(&words))?);
@@ -76,7 +79,7 @@ pub fn run(effort: Effort) -> anyhow::Result<()> {
     let headings = ["", "", "p50", "p99", "added, p50", "added, p99", "p99 less ffmpeg's p99"];
     let mut table = Table::new(title, &headings);
     for (case, found) in CASES.iter().zip(&found) {
-        for (arm, own) in ARMS.iter().zip(found) {
+        for (arm, own) in arms.iter().zip(found) {
             let p99 = quantile(own, 0.99);
             let added = differences(own, &found[0]);
             let or_none = |text: String| if *arm == ARMS[0] { String::new() } else { text };
