@@ -4,14 +4,15 @@ use crate::judge::Track;
 use crate::record::{ScenarioRecord, Value};
 use crate::rule::Rule;
 use crate::tolerance::{
-    SOUND_PACKETS, SOUND_SECONDS, START_SHIFT_SECONDS, STEP_SECONDS, TIMESTAMP_SECONDS,
+    PICTURE_SECONDS, SOUND_PACKETS, SOUND_SECONDS, START_SHIFT_PICTURES,
+    START_SHIFT_PRIMING_SECONDS, STEP_SECONDS, TIMESTAMP_SECONDS,
 };
 
 /// From where a file's times are looked at.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct View {
     /// Whether it came from a run into transport streams from the film's start, which
-    /// [`START_SHIFT_SECONDS`] tells of.
+    /// [`START_SHIFT_PICTURES`] tells of.
     pub shifted: bool,
     /// When the first picture (or sound) of its run was shown, if it is one of several.
     pub run: Option<f64>,
@@ -53,23 +54,41 @@ pub fn note(record: &mut ScenarioRecord, subject: &str, tracks: Option<&[Track]>
         .map(|track| format!("{} {}", track.kind, track.parameters))
         .collect::<Vec<_>>();
     record.fact(Rule::Streams, subject, words);
+    let shift = if view.shifted { start_shift(tracks) } else { 0.0 };
     for (at, track) in tracks.iter().enumerate() {
-        note_track(record, &format!("{subject}, {} {at}", track.kind), track, view);
+        note_track(record, &format!("{subject}, {} {at}", track.kind), track, view.run, shift);
     }
 }
 
-fn note_track(record: &mut ScenarioRecord, subject: &str, track: &Track, view: View) {
+/// How much later ffmpeg may show all of a film's first run.
+fn start_shift(tracks: &[Track]) -> f64 {
+    let Some(picture) = tracks.iter().find(|track| track.kind == "video") else {
+        return START_SHIFT_PRIMING_SECONDS;
+    };
+    let length = match picture.packets.as_slice() {
+        [first, .., last] => (last.shown - first.shown).abs() / (picture.packets.len() - 1) as f64,
+        _ => PICTURE_SECONDS,
+    };
+    START_SHIFT_PICTURES * length + START_SHIFT_PRIMING_SECONDS
+}
+
+fn note_track(
+    record: &mut ScenarioRecord,
+    subject: &str,
+    track: &Track,
+    run: Option<f64>,
+    shift: f64,
+) {
     let (Some(first), Some(last)) = (track.packets.first(), track.packets.last()) else {
         record.fact(Rule::Pictures, subject, 0usize);
         return;
     };
     let picture = track.kind == "video";
     let exact = if picture { TIMESTAMP_SECONDS } else { SOUND_SECONDS };
-    let shift = if view.shifted { START_SHIFT_SECONDS } else { 0.0 };
     let shown = exact + shift;
     record.fact(Rule::FirstTimestamp, subject, Value::near(first.shown, shown));
     record.fact(Rule::LastTimestamp, subject, Value::near(last.shown, shown));
-    if let Some(run) = view.run {
+    if let Some(run) = run {
         // What shifts a run shifts pictures and sound alike, but not by the same.
         let tolerance = if picture { exact } else { exact + shift };
         record.fact(Rule::Boundary, subject, Value::near(first.shown - run, tolerance));

@@ -4,9 +4,13 @@
 pub const TIMESTAMP_SECONDS: f64 = 0.002;
 
 /// A run from a film's start into transport streams: ffmpeg 5.1 shifts all of it by as much as
-/// B-frames are decoded (two pictures of 24 a second) or AAC's priming is heard before it, because
-/// its hls muxer does not tell the muxer in it of `-avoid_negative_ts disabled`. Later ones do not.
-pub const START_SHIFT_SECONDS: f64 = 0.1;
+/// B-frames are decoded (so many pictures) or AAC's priming is heard before it, because its hls muxer
+/// does not tell the muxer in it of `-avoid_negative_ts disabled`. Later ones do not.
+pub const START_SHIFT_PICTURES: f64 = 2.0;
+/// That priming: 1024 samples at 44.1 kHz.
+pub const START_SHIFT_PRIMING_SECONDS: f64 = 0.024;
+/// How long a picture is shown, where a file has but one.
+pub const PICTURE_SECONDS: f64 = 1.0 / 24.0;
 
 /// Which segment a packet of sound lies in is a matter of interleaving: ffmpeg cuts sound by decode
 /// times, and so earlier than pictures by as much as these are reordered (two of 24 a second:
