@@ -34,7 +34,7 @@ impl Verdict {
             Verdict::Understood => "understood",
             Verdict::Immaterial => "immaterial",
             Verdict::Differs => "differs",
-            Verdict::Prevents => "prevents",
+            Verdict::Prevents => "no job",
         }
     }
 }

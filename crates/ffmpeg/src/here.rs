@@ -14,7 +14,11 @@ pub(crate) fn answered_here(line: &CommandLine) -> Option<String> {
     }
     let dumps = line.options().any(|option| option.name == "dump_attachment");
     if line.outputs().next().is_none() && !dumps {
-        return Some("it has no output, so it asks about devices or a file".to_owned());
+        let asks = match line.inputs().next() {
+            Some(_) => "it has no output, so it asks what its input is",
+            None => "it has neither input nor output, so ffmpeg says how it is used",
+        };
+        return Some(asks.to_owned());
     }
     let tries = line.inputs().next().is_some()
         && line.inputs().all(makes_test_picture)

@@ -73,6 +73,18 @@ pub enum Turn {
     MirrorVertically,
 }
 
+impl Turn {
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Turn::Clockwise => "turned to the right",
+            Turn::Counterclockwise => "turned to the left",
+            Turn::Half => "turned upside down",
+            Turn::MirrorHorizontally => "mirrored from left to right",
+            Turn::MirrorVertically => "mirrored from top to bottom",
+        }
+    }
+}
+
 /// Which part is cut out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Crop {

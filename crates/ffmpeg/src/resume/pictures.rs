@@ -2,12 +2,16 @@
 
 use segue_model::Time;
 
+use super::streams::Streams;
+
 /// Bytes of a packet of a transport stream (ISO/IEC 13818-1, 2.4.3).
-const PACKET: usize = 188;
+pub(super) const PACKET: usize = 188;
 const SYNC: u8 = 0x47;
 /// Stream ids of pictures and of sound begin so (Table 2-22).
 const PICTURE: u8 = 0xe0;
 const SOUND: u8 = 0xc0;
+/// What is either sound of other kinds (AC-3, DTS, Opus) or something else (subtitles).
+const PRIVATE: u8 = 0xbd;
 /// Time stamps count so many to a second.
 const RATE: i64 = 90_000;
 
@@ -22,42 +26,98 @@ pub struct Pictures {
     pub sound: Option<Time>,
 }
 
+/// When all that a segment holds is shown, as it says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stamps {
+    /// Each picture's, in their order, in ticks.
+    pictures: Vec<i64>,
+    /// Ticks a second.
+    rate: i64,
+    /// The first of sound.
+    sound: Option<Time>,
+}
+
 impl Pictures {
     /// Of a segment that is a transport stream; `None` if it is none, or its pictures are not even.
     pub fn in_transport_stream(bytes: &[u8]) -> Option<Pictures> {
-        let mut video = None;
-        let mut times = Vec::new();
-        let mut sound: Option<i64> = None;
-        for packet in bytes.chunks_exact(PACKET) {
-            let (pid, payload) = start(packet)?;
-            match payload.and_then(frame) {
-                // Of several streams with pictures the first one counts.
-                Some((PICTURE, time)) if *video.get_or_insert(pid) == pid => times.push(time),
-                Some((SOUND, time)) => sound = Some(sound.map_or(time, |first| first.min(time))),
-                _ => {}
-            }
-        }
+        let stamps = Stamps::in_transport_stream(bytes)?;
+        let (first, each) = Pictures::even(stamps.pictures, stamps.rate)?;
+        Some(Pictures { first, each, sound: stamps.sound })
+    }
+
+    /// When the first picture of a transport stream is shown, if that is in these bytes, with which it
+    /// begins.
+    pub(super) fn first_in_transport_stream(head: &[u8]) -> Option<Time> {
+        let mut frames = head.chunks_exact(PACKET).filter_map(|packet| frame(start(packet)?.1?));
+        let (_, time) = frames.find(|(kind, _)| *kind == PICTURE)?;
+        Some(Time::new(time, RATE))
+    }
+
+    /// The first of these times, which come in any order, and how far they are apart, if that is even.
+    pub(super) fn even(mut times: Vec<i64>, rate: i64) -> Option<(Time, Time)> {
         times.sort_unstable();
         let (first, last) = (*times.first()?, *times.last()?);
         let steps = i64::try_from(times.len()).ok()? - 1;
         if steps < 1 {
             return None;
         }
-        let each = Time::new(last - first, RATE * steps);
+        let each = Time::new(last - first, steps) * Time::new(1, rate);
         let is_even = (0..).zip(&times).all(|(number, time)| {
             // Each is rounded to a tick.
-            let due = Time::new(first, RATE) + each * number;
-            (Time::new(*time, RATE) - due).abs() <= Time::new(2, RATE)
+            let due = Time::new(first, rate) + each * number;
+            (Time::new(*time, rate) - due).abs() <= Time::new(2, rate)
         });
-        let sound = sound.map(|time| Time::new(time, RATE));
-        let first = Time::new(first, RATE);
-        (is_even && each.is_positive()).then_some(Pictures { first, each, sound })
+        (is_even && each.is_positive()).then_some((Time::new(first, rate), each))
+    }
+}
+
+impl Stamps {
+    /// Of pictures in any order.
+    pub(super) fn new(mut pictures: Vec<i64>, rate: i64, sound: Option<Time>) -> Stamps {
+        pictures.sort_unstable();
+        Stamps { pictures, rate, sound }
+    }
+
+    /// Of a segment that is a transport stream; `None` if it is none.
+    pub(super) fn in_transport_stream(bytes: &[u8]) -> Option<Stamps> {
+        let mut video = None;
+        let mut times = Vec::new();
+        let mut sound: Option<i64> = None;
+        let streams = Streams::of(bytes);
+        for packet in bytes.chunks_exact(PACKET) {
+            let (pid, payload) = start(packet)?;
+            match payload.and_then(frame) {
+                // Of several streams with pictures the first one counts.
+                Some((PICTURE, time)) if *video.get_or_insert(pid) == pid => times.push(time),
+                Some((kind, time)) if kind == SOUND || kind == PRIVATE && streams.sounds(pid) => {
+                    sound = Some(sound.map_or(time, |first| first.min(time)));
+                }
+                _ => {}
+            }
+        }
+        Some(Stamps::new(times, RATE, sound.map(|time| Time::new(time, RATE))))
+    }
+
+    /// Whether what follows `made`, a segment of another run, follows this one as well: both have the
+    /// same pictures to the end, and sound if this one has it. What `made` has before the first picture
+    /// of this one is nobody's.
+    pub(super) fn is_followed_as(&self, made: &Stamps) -> bool {
+        let Some(first) = self.pictures.first() else { return false };
+        // Two ticks of transport streams: each stamp is rounded.
+        let slack = 2 * self.rate / RATE;
+        let begin = made.pictures.partition_point(|time| *time < first.saturating_sub(slack));
+        let same = |(one, other): (&i64, &i64)| one.abs_diff(*other) <= slack.unsigned_abs();
+        let pictures = &made.pictures[begin..];
+        self.rate == made.rate
+            && self.pictures.len() == pictures.len()
+            && self.pictures.iter().zip(pictures).all(same)
+            && (self.sound.is_none() || made.sound.is_some())
     }
 }
 
 /// The stream that a packet belongs to, and what it carries if a picture or the like begins with it.
 /// `None`: it is no packet.
-fn start(packet: &[u8]) -> Option<(u16, Option<&[u8]>)> {
+pub(super) fn start(packet: &[u8]) -> Option<(u16, Option<&[u8]>)> {
     if packet[0] != SYNC {
         return None;
     }
@@ -72,7 +132,11 @@ fn start(packet: &[u8]) -> Option<(u16, Option<&[u8]>)> {
 fn frame(pes: &[u8]) -> Option<(u8, i64)> {
     let [0, 0, 1, id, _, _, _, flags, _, stamp @ ..] = pes else { return None };
     // Four bits say which of sixteen streams of pictures, five which of those of sound.
-    let kind = if id & 0xf0 == PICTURE { PICTURE } else { id & 0xe0 };
+    let kind = match *id {
+        PRIVATE => PRIVATE,
+        id if id & 0xf0 == PICTURE => PICTURE,
+        id => id & 0xe0,
+    };
     let [a, b, c, d, e, ..] = stamp else { return None };
     if flags & 0x80 == 0 {
         return None;
@@ -119,6 +183,33 @@ mod tests {
         assert_eq!(pictures.first, Time::new(far + 900_000, RATE));
         assert_eq!(pictures.each, Time::new(11_261, 3 * RATE));
         assert_eq!(pictures.sound, Some(Time::new(7, RATE)));
+        let head = &stream(&times)[..PACKET * 3 + 9];
+        assert_eq!(Pictures::first_in_transport_stream(head), Some(pictures.first));
+        assert_eq!(Pictures::first_in_transport_stream(&head[..PACKET]), None);
+    }
+
+    #[test]
+    fn another_run_follows_if_it_ends_with_the_same_pictures_and_has_sound() {
+        let stamps = |bytes: &[u8]| Stamps::in_transport_stream(bytes).unwrap();
+        let there = stamps(&stream(&[3600, 7200, 10_800]));
+        let follows = |times: &[i64]| there.is_followed_as(&stamps(&stream(times)));
+        assert!(follows(&[3600, 7200, 10_800]) && follows(&[3602, 10_798, 7201]));
+        assert!(follows(&[0, 3600, 7200, 10_800]), "what comes before is thrown away");
+        for times in [
+            &[3600, 7200][..],
+            &[7200, 10_800],
+            &[3600, 7200, 10_800, 14_400],
+            &[7200, 10_800, 14_400],
+            &[3597, 7200, 10_800],
+            &[3600, 7203, 10_800],
+        ] {
+            assert!(!follows(times), "{times:?}");
+        }
+        let silent: Vec<u8> =
+            [3600, 7200, 10_800].iter().flat_map(|time| packet(0x100, 0xe0, *time)).collect();
+        assert!(!there.is_followed_as(&stamps(&silent)));
+        assert!(stamps(&silent).is_followed_as(&there));
+        assert!(!stamps(b"").is_followed_as(&there));
     }
 
     #[test]

@@ -56,6 +56,11 @@ impl Said {
         if self.before.is_some() { rest } else { Vec::new() }
     }
 
+    /// Whether figures were said that another run must not fall behind.
+    pub fn has_figures(&self) -> bool {
+        self.furthest != Figures::default()
+    }
+
     /// Another run goes on, behind so much of what was to be made.
     pub fn goes_on(&mut self, behind: Time) {
         self.rest.clear();
@@ -154,6 +159,19 @@ mod tests {
         assert_eq!(said.end(), b"video:1kB ");
         said.goes_on(Time::from_secs(9));
         assert_eq!(pass(&mut said, &figures(25, "00:00:01.00")), figures(249, "00:00:10.00"));
+    }
+
+    #[test]
+    fn a_run_that_begins_again_does_not_count_back() {
+        let mut said = Said::default();
+        assert!(!said.has_figures());
+        pass(&mut said, &figures(0, "00:00:00.00"));
+        assert!(!said.has_figures());
+        pass(&mut said, &figures(50, "00:00:02.00"));
+        assert!(said.has_figures());
+        said.goes_on(Time::ZERO);
+        assert_eq!(pass(&mut said, &figures(25, "00:00:01.00")), figures(50, "00:00:02.00"));
+        assert_eq!(pass(&mut said, &figures(75, "00:00:03.00")), figures(75, "00:00:03.00"));
     }
 
     #[test]

@@ -36,17 +36,21 @@ pub fn tell(job: &Job, findings: &mut Findings) {
         );
     }
     let Some(sound) = &content.audio else { return };
-    let (about, meaning) = match sound.rate {
-        SoundRate::Copied if content.video.is_none() => return,
-        SoundRate::Copied => (
+    let (about, meaning) = match (&sound.rate, &content.video) {
+        (SoundRate::Copied, None) => return,
+        (SoundRate::Copied, Some(_)) => (
             "(copied sound at boundaries)",
             "it goes with the picture that it sounds with; ffmpeg's goes with the one that it \
              was written beside, some packets away",
         ),
-        _ => (
+        (_, Some(_)) => (
             "(sound at boundaries)",
             "the packet that primes a decoder, before the film begins, is left out, and segments are \
              cut some packets from where ffmpeg cuts them",
+        ),
+        (_, None) => (
+            "(the film's first sound)",
+            "the packet that primes a decoder, before the film begins, is left out",
         ),
     };
     tell(about, meaning);

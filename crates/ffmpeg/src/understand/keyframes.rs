@@ -5,7 +5,7 @@ use segue_model::Time;
 use crate::expression::Expression;
 
 /// What a `-force_key_frames` expression may use.
-pub(super) const VARIABLES: &[&str] = &["n", "n_forced", "prev_forced_n", "prev_forced_t", "t"];
+pub(crate) const VARIABLES: &[&str] = &["n", "n_forced", "prev_forced_n", "prev_forced_t", "t"];
 
 /// Frames a second that a rule is tried with, so that tenths and hundredths of seconds fall on one.
 const RATE: f64 = 100.0;
@@ -17,7 +17,7 @@ const FRAMES_MAX: u32 = 40_000;
 /// How far apart the keyframes are that an expression forces, as a part of `segment`: the rule is
 /// run on made-up frames, as ffmpeg does for each frame, from `start` on. `None` if the first frame
 /// is none, or they are not evenly apart by `segment` or a whole fraction of it.
-pub(super) fn interval(rule: &Expression, segment: Time, start: Time) -> Option<Time> {
+pub(crate) fn interval(rule: &Expression, segment: Time, start: Time) -> Option<Time> {
     let times = forced(rule, start.as_secs_f64(), segment.as_secs_f64())?;
     let frame = 1.01 / RATE;
     (1..=12).find_map(|parts| {

@@ -5,7 +5,7 @@
 
 mod differences;
 mod input;
-mod keyframes;
+pub(crate) mod keyframes;
 mod output;
 mod packaging;
 mod picture;

@@ -129,7 +129,9 @@ impl<'a> Output<'a> {
     fn of_video(&mut self, option: &Opt) -> Meaning {
         match &mut self.video {
             Some(video) => video.option(option),
-            None => immaterial("of an encoder that prevents a job by itself"),
+            None => {
+                immaterial("not looked at, as its encoder alone keeps the line from being a job")
+            }
         }
     }
 

@@ -70,7 +70,7 @@ fn words(chain: &Chain) -> String {
             }
             Step::Deinterlace { .. } => "deinterlaced".to_owned(),
             Step::Scale(scaling) => format!("scaled to {} x {}", scaling.width, scaling.height),
-            Step::Turn(turn) => format!("turned: {turn:?}"),
+            Step::Turn(turn) => turn.words().to_owned(),
             Step::Crop(crop) => format!("cut to {} x {}", crop.width, crop.height),
             Step::PixelShape(shape) => format!("pixels of shape {shape}"),
             Step::PictureShape(shape) => format!("shown in shape {shape}"),
