@@ -13,12 +13,13 @@ use crate::devices::TrialError;
 /// Makes spans of films for a scheduler, on this machine's devices.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
-  segue-worker --scheduler http://10.0.0.1:7700 --store /mnt/segue
+  segue worker --scheduler http://10.0.0.1:7700 --store /mnt/segue
       joins the pool of that scheduler; /mnt/segue is the same directory (NFS) on every machine
   AWS_ENDPOINT_URL=http://minio:9000 AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... \\
-  segue-worker --scheduler http://10.0.0.1:7700 --store s3://segue
+  segue worker --scheduler http://10.0.0.1:7700 --store s3://segue
       the same with a bucket
-Ctrl-C or SIGTERM hands everything back: spans go on elsewhere, and nobody notices.
+Ctrl-C or SIGTERM hands everything back: spans go on elsewhere, and nobody notices. Commands
+are given a minute to end. A second signal ends the worker at once.
 SEGUE_LOG=debug says more of what happens.")]
 pub struct Arguments {
     /// The scheduler: http://host:port

@@ -114,7 +114,7 @@ impl Daemon {
     ) {
         let mut leaving = false;
         let mut leave_by = Instant::now() + IDLE;
-        while !self.left {
+        while !self.left || self.commands() > 0 {
             let due = self.session.deadline().map(|at| self.began + Duration::from_millis(at.0));
             let due = due.unwrap_or_else(|| Instant::now() + IDLE);
             tokio::select! {
@@ -127,7 +127,12 @@ impl Daemon {
                 Some(happening) = happenings.recv() => self.happened(happening),
                 Some(report) = reports.recv() => self.reported(report),
                 () = tokio::time::sleep_until(leave_by), if leaving => {
-                    warn!("the store takes nothing: what it lacks is made again elsewhere");
+                    match self.left {
+                        true => warn!(commands = self.commands(), "commands are ended"),
+                        false => {
+                            warn!("the store takes nothing: what it lacks is made again elsewhere");
+                        }
+                    }
                     break;
                 }
                 () = tokio::time::sleep_until(due) => self.handle(Event::Tick),
@@ -222,8 +227,18 @@ impl Daemon {
                 }
             }
             Action::Screen(screening) => self.screen(screening),
-            Action::Leave => self.left = true,
+            Action::Leave => {
+                self.left = true;
+                if self.commands() > 0 {
+                    info!(commands = self.commands(), "commands end first");
+                }
+            }
         }
+    }
+
+    /// How many commands run.
+    fn commands(&self) -> usize {
+        self.tickets.as_ref().map_or(0, |tickets| tickets.held().len())
     }
 
     fn greeting(&self, hello: Hello) -> Greeting {

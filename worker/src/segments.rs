@@ -44,11 +44,12 @@ impl v1::segments_server::Segments for Segments {
         &self,
         request: Request<v1::ReadRequest>,
     ) -> Result<Response<Self::ReadStream>, Status> {
-        let v1::ReadRequest { job, rendition, index } = request.into_inner();
+        let v1::ReadRequest { job, rendition, index, at_hand } = request.into_inner();
         let job = job_id(&job).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let label = Label { job, rendition, index };
         let bytes = match self.shelf.read(label) {
             Some(bytes) => Some(bytes),
+            None if at_hand => return Err(Status::not_found("not held here")),
             None => self.read_stored(label).await.map_err(|error| words(&error))?,
         };
         let Some(bytes) = bytes else {

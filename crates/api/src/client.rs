@@ -10,8 +10,9 @@ use crate::v1::jobs_client::JobsClient;
 
 /// A scheduler that does not answer within this is not there.
 const CONNECT: Duration = Duration::from_secs(5);
-/// A connection that says nothing is looked after, so that one whose host is gone is noticed.
-const KEEPALIVE: Duration = Duration::from_secs(10);
+/// A connection that says nothing for so long is asked, and given up if that is not answered in as long:
+/// its host is gone, or stands still.
+const KEEPALIVE: Duration = Duration::from_secs(3);
 
 /// A connection to a scheduler. Clones share it.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ impl Client {
             .connect_timeout(CONNECT)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(CONNECT);
+            .keep_alive_timeout(KEEPALIVE);
         let channel = endpoint.connect().await.map_err(|error| ClientError::Unreachable {
             address: address.to_owned(),
             reason: last_cause(&error),

@@ -188,6 +188,7 @@ async fn paths_that_leave_the_tree_are_refused() {
             name: "a.mkv".to_owned(),
             size: 0,
             there: film.display().to_string(),
+            path: "a.mkv".to_owned(),
         }],
         ..v1::Begin::default()
     };

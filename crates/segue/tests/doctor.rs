@@ -48,7 +48,7 @@ fn verdict<'a>(findings: &'a [Value], check: &str) -> &'a str {
 /// Something by the name of segue-ffmpeg, with ffprobe beside it or not.
 fn drop_in(place: &TempDir, with_ffprobe: bool) -> std::path::PathBuf {
     let path = place.path().join("segue-ffmpeg");
-    std::fs::write(&path, "stands for it").unwrap();
+    std::os::unix::fs::symlink(support::drop_in::drop_in(), &path).unwrap();
     if with_ffprobe {
         std::os::unix::fs::symlink("segue-ffmpeg", place.path().join("ffprobe")).unwrap();
     }

@@ -4,17 +4,18 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use segue_lab::packets;
 use support::drop_in::{
     LARGE, Line, SEGMENTS, SLOW, Stand, assert_like_ffmpeg, by_ffmpeg, drop_in, film, late_film,
     names, segment, times,
 };
+use support::machine::mounting;
 use support::pool::{Pool, until};
-use support::run;
+use support::{contents, run};
 use tempfile::tempdir;
 
 fn command(pool: &Pool, line: &Line) -> Command {
@@ -209,6 +210,91 @@ fn a_killed_worker_and_a_restarted_scheduler_are_late_segments_and_nothing_else(
     let clock = |text: &str| text.split(' ').next().map(str::to_owned);
     let times: Vec<_> = said.split("time=").skip(1).filter_map(clock).collect();
     assert!(times.is_sorted(), "{times:?}");
+}
+
+#[test]
+fn on_a_full_disk_there_are_as_many_segments_as_fit_and_none_is_half_written() {
+    let Some(way) = mounting() else { return };
+    let pool = Pool::start(2);
+    let (whole, small) = (tempdir().unwrap(), tempdir().unwrap());
+    // All of it is in the store then, and could be had at once.
+    let line = Line::new(film(), whole.path());
+    start(&pool, &line).succeed();
+    let pages = |index| fs::metadata(segment(&line, index)).unwrap().len().div_ceil(4096);
+    let size = 4096 * (pages(0) + pages(1) / 2);
+    let mount = format!(
+        "mount -t tmpfs -o size={size} tmpfs '{}' && \"$@\"; code=$?; ls -A '{0}'; exit $code",
+        small.path().display()
+    );
+    let asked = command(&pool, &Line::new(film(), small.path()));
+    let mut mounted = Command::new(way[0]);
+    mounted.args(&way[1..]).args(["sh", "-c", &mount, "sh"]);
+    mounted.arg(asked.get_program()).args(asked.get_args());
+    mounted.envs(asked.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let (code, listed, said) = run(&mut mounted);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("X1.ts: No space left on device"), "{said}");
+    assert_eq!(listed.lines().collect::<Vec<_>>(), ["X0.ts"], "{said}");
+}
+
+/// How many segments the store has.
+fn stored(pool: &Pool) -> u32 {
+    let objects = contents(&Path::new(&pool.store).join("jobs"));
+    let is_segment = |path: &&PathBuf| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        name.parse::<u32>().is_ok()
+    };
+    objects.keys().filter(is_segment).count() as u32
+}
+
+/// Kills the scheduler when segment `last` is there, while nothing is being made: how many there were
+/// then. Whatever comes later was made later; of one of them it may have told.
+fn kill_scheduler(pool: &mut Pool, line: &Line, last: u32) -> u32 {
+    until("segments", || segment(line, last).exists().then_some(()));
+    let children = pool.worker(0).children();
+    let all = |signal| {
+        for pid in &children {
+            // A process that was kept warm may end at any time.
+            let _ = kill_process(*pid, signal);
+        }
+    };
+    all(Signal::STOP);
+    let made = || (0..SEGMENTS).take_while(|index| segment(line, *index).exists()).count() as u32;
+    let settled = || (stored(pool) == made()).then(made);
+    let made = until("all that was made is there", settled);
+    let mut scheduler = pool.scheduler.take().unwrap();
+    scheduler.signal(Signal::KILL);
+    scheduler.end();
+    all(Signal::CONT);
+    made
+}
+
+#[test]
+fn a_playback_goes_on_without_a_scheduler_as_long_as_workers_do() {
+    let mut pool = Pool::start(1);
+    let out = tempdir().unwrap();
+    let line = Line::new(film(), out.path()).encoder(SLOW, LARGE);
+    let stand = start(&pool, &line);
+    let made = kill_scheduler(&mut pool, &line, 0);
+    until("two more without a scheduler", || segment(&line, made + 1).exists().then_some(()));
+    pool.start_scheduler();
+    stand.succeed();
+    assert_like_ffmpeg(&line);
+}
+
+#[test]
+fn a_film_that_workers_make_to_its_end_needs_no_scheduler_for_that() {
+    let mut pool = Pool::start(1);
+    let out = tempdir().unwrap();
+    // The rest takes by far not as long as workers go on.
+    let encoder = SLOW.replace("slower", "medium");
+    let line = Line::new(film(), out.path()).encoder(&encoder, LARGE).fragments();
+    let stand = start(&pool, &line);
+    let made = kill_scheduler(&mut pool, &line, 2);
+    assert!(made < SEGMENTS);
+    let said = stand.succeed();
+    assert!(!said.contains("does not give"), "{said}");
+    assert_like_ffmpeg(&line);
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Reader {
 async fn read(address: &str, job: &str, index: Option<u32>) -> Result<Vec<u8>, String> {
     let worker = Client::connect(address).await.map_err(|error| error.to_string())?;
     let mut segments = SegmentsClient::new(worker.channel());
-    let request = v1::ReadRequest { job: job.to_owned(), rendition: 0, index };
+    let request = v1::ReadRequest { job: job.to_owned(), index, ..v1::ReadRequest::default() };
     let mut pieces =
         segments.read(request).await.map_err(|status| status.to_string())?.into_inner();
     let mut bytes = Vec::new();

@@ -114,7 +114,8 @@ fn read_from(pool: &Pool, worker: &str, job: &str, index: u32) -> Vec<u8> {
     let address = format!("http://{}", line.rsplit(' ').next().unwrap());
     Runtime::new().unwrap().block_on(async {
         let mut segments = SegmentsClient::new(Client::connect(&address).await.unwrap().channel());
-        let request = ReadRequest { job: job.to_owned(), rendition: 0, index: Some(index) };
+        let request =
+            ReadRequest { job: job.to_owned(), index: Some(index), ..ReadRequest::default() };
         let mut pieces = segments.read(request).await.unwrap().into_inner();
         let mut bytes = Vec::new();
         while let Some(piece) = pieces.message().await.unwrap() {

@@ -160,7 +160,7 @@ enum Command {
     ViewersGone { stream: u64 },
     Place { wish: Wish, answer: Answer<Result<Place, NoPlace>> },
     Workers { answer: Answer<Vec<v1::WorkerInfo>> },
-    Drain { worker: String, drain: bool, answer: Answer<Option<u32>> },
+    Drain { worker: String, drain: bool, answer: Answer<Option<v1::DrainResponse>> },
     Gauges { answer: Answer<Gauges> },
     StepDown(Box<Error>),
 }
@@ -332,8 +332,12 @@ impl Leader {
         self.ask(|answer| Command::Workers { answer }).await
     }
 
-    /// Wants a worker empty, or no longer; how many spans it holds. `None`: nobody is called that.
-    pub async fn drain(&self, worker: String, drain: bool) -> Result<Option<u32>, Ended> {
+    /// Wants a worker empty, or no longer; what it still holds. `None`: nobody is called that.
+    pub async fn drain(
+        &self,
+        worker: String,
+        drain: bool,
+    ) -> Result<Option<v1::DrainResponse>, Ended> {
         self.ask(|answer| Command::Drain { worker, drain, answer }).await
     }
 

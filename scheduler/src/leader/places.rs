@@ -35,6 +35,13 @@ impl Places {
         self.held = tickets;
     }
 
+    /// For people. Who was given a place and is on the way there counts.
+    pub fn info(&self, now: Moment) -> v1::CommandsInfo {
+        let given = self.given.values().filter(|until| **until > now).count();
+        let running = (self.held.len() + given) as u32;
+        v1::CommandsInfo { places: self.offer.places, running }
+    }
+
     fn free(&mut self, now: Moment) -> u32 {
         self.given.retain(|_, until| *until > now);
         let taken = self.held.len() + self.given.len();
@@ -77,7 +84,7 @@ impl Owner {
         let mut best: Option<((bool, u32), WorkerId)> = None;
         for (id, worker) in &mut self.workers {
             let Some(places) = worker.places.as_mut() else { continue };
-            if worker.stream.is_none() || worker.draining {
+            if worker.stream.is_none() || self.planner.leaves(*id) {
                 continue;
             }
             let missing = places.offer.missing(needs);

@@ -26,8 +26,6 @@ pub(super) struct Worker {
     incarnation: u64,
     /// The worker's own number for its latest stream.
     number: u64,
-    /// Whether it said that it wants to leave.
-    pub draining: bool,
     /// What it offers to commands.
     pub places: Option<Places>,
     pub stream: Option<Stream>,
@@ -85,7 +83,6 @@ impl Owner {
             devices,
             incarnation,
             number,
-            draining: false,
             places: greeting.commands.map(Places::new),
             stream,
         };
@@ -111,7 +108,6 @@ impl Owner {
         }
         match says {
             Says::Status(status) => {
-                worker.draining = status.draining;
                 self.hear_status(status);
             }
             Says::Beat(beat) => self.plan(Event::Beat(beat)),
@@ -190,8 +186,11 @@ impl Owner {
     /// Has sources looked at that nobody looks at yet.
     pub(super) fn ask_workers(&mut self) {
         let there = self.workers.iter();
-        let there = there.filter(|(_, worker)| worker.stream.is_some() && !worker.draining);
-        let there: Vec<WorkerId> = there.map(|(id, _)| *id).collect();
+        let there = there.filter(|(_, worker)| worker.stream.is_some()).map(|(id, _)| *id);
+        let (leaving, staying): (Vec<WorkerId>, Vec<WorkerId>) =
+            there.partition(|id| self.planner.leaves(*id));
+        // A look is no work to speak of: it lets a job wait for whoever comes.
+        let there = if staying.is_empty() { leaving } else { staying };
         for asked in self.questions.assign(self.now, &there) {
             meters::count("segue_describes_total", 1);
             let describe = v1::Describe { question: asked.question, source: asked.source };
@@ -231,6 +230,12 @@ impl Owner {
                 suspected: seen.suspected,
                 draining: seen.draining,
                 devices: seen.devices.iter().enumerate().map(device).collect(),
+                // What one that is away runs is nobody's any more.
+                commands: worker
+                    .places
+                    .as_ref()
+                    .filter(|_| worker.stream.is_some())
+                    .map(|places| places.info(self.now)),
             })
         };
         let mut infos: Vec<_> = view.workers.iter().filter_map(info).collect();
@@ -239,7 +244,7 @@ impl Owner {
     }
 
     /// By name or number. Of several that have a name, all.
-    pub(super) fn drain(&mut self, called: &str, drain: bool) -> Option<u32> {
+    pub(super) fn drain(&mut self, called: &str, drain: bool) -> Option<v1::DrainResponse> {
         let number = called.parse().ok().map(WorkerId);
         let is_meant =
             |(id, worker): &(&WorkerId, &Worker)| worker.name == called || number == Some(**id);
@@ -254,7 +259,10 @@ impl Owner {
             self.errands.drain(*worker, drain);
         }
         let leases = self.planner.view().leases;
-        Some(leases.iter().filter(|lease| meant.contains(&lease.worker)).count() as u32)
+        let spans = leases.iter().filter(|lease| meant.contains(&lease.worker)).count() as u32;
+        let places = meant.iter().filter_map(|id| self.workers.get(id)?.places.as_ref());
+        let commands = places.map(|places| places.info(self.now).running).sum();
+        Some(v1::DrainResponse { spans, commands })
     }
 
     /// All streams end: the process does.

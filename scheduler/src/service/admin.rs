@@ -25,8 +25,8 @@ impl Admin for Services {
         if worker.is_empty() {
             return Err(words::field("worker", "is empty: name a worker, or its number"));
         }
-        let spans = self.leader.drain(worker.clone(), !undo).await.map_err(words::ended)?;
+        let left = self.leader.drain(worker.clone(), !undo).await.map_err(words::ended)?;
         let unknown = || Status::not_found(format!("no worker is called '{worker}' here"));
-        Ok(Response::new(v1::DrainResponse { spans: spans.ok_or_else(unknown)? }))
+        Ok(Response::new(left.ok_or_else(unknown)?))
     }
 }

@@ -37,7 +37,7 @@ impl Commands for Services {
                 worker: place.worker,
             })),
             Err(NoPlace::Nobody) => Err(words::try_again(
-                "no worker that runs commands is connected: start one with --commands",
+                "no worker that runs commands is there: start one with --commands, or end its drain",
                 SOON,
             )),
             Err(NoPlace::Full) => {

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -14,7 +14,31 @@ use tokio::sync::oneshot;
 use super::SUBCOMMAND;
 use super::exec::Order;
 
-type Request = (Vec<u8>, oneshot::Sender<io::Result<Child>>);
+type Request = (Vec<u8>, oneshot::Sender<io::Result<Started>>);
+
+/// A child that has its order; it ends with this, whoever drops it.
+#[derive(Debug)]
+pub struct Started(Child);
+
+impl Started {
+    /// The child's ends of its streams, once.
+    pub fn streams(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
+        (self.0.stdin.take(), self.0.stdout.take(), self.0.stderr.take())
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // One that is gone, or reaped, is as good; else it is to be reaped.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// Starts children from one thread that lasts as long as the program: the kernel sends the death
 /// signal when the *thread* that started a child ends. One child always waits for its order: this
@@ -33,19 +57,16 @@ impl Starter {
                 let ready = waits.take().and_then(|child| told(child, &order).ok());
                 // Who waited may have been killed.
                 let started = ready.map_or_else(|| told(waiting()?, &order), Ok);
-                if let Err(Ok(child)) = reply.send(started) {
-                    // Whoever asked has gone away.
-                    end(child);
-                }
+                // Where whoever asked has gone away, it ends at once.
+                drop(reply.send(started));
                 waits = waiting().ok();
             }
-            waits.map(end).unwrap_or_default();
         })?;
         Ok(Starter(requests))
     }
 
     /// Has a child become what `order` says.
-    pub async fn start(&self, order: &Order) -> io::Result<Child> {
+    pub async fn start(&self, order: &Order) -> io::Result<Started> {
         let order = order.to_bytes()?;
         let (reply, answer) = oneshot::channel();
         let gone = || io::Error::other("no more commands are started");
@@ -54,8 +75,8 @@ impl Starter {
     }
 }
 
-/// A child that waits for its order.
-fn waiting() -> io::Result<Child> {
+/// One that waits for its order.
+fn waiting() -> io::Result<Started> {
     let mut command = Command::new("/proc/self/exe");
     command
         .arg(SUBCOMMAND)
@@ -71,28 +92,16 @@ fn waiting() -> io::Result<Child> {
             command.env(kept, value);
         }
     }
-    command.spawn()
+    command.spawn().map(Started)
 }
 
 /// The child, with its order.
-fn told(mut child: Child, order: &[u8]) -> io::Result<Child> {
-    let written = match &mut child.stdin {
-        Some(stdin) => stdin.write_all(order),
-        None => Err(io::Error::other("it has no standard input")),
-    };
-    match written {
-        Ok(()) => Ok(child),
-        Err(error) => {
-            end(child);
-            Err(error)
-        }
+fn told(mut child: Started, order: &[u8]) -> io::Result<Started> {
+    match &mut child.0.stdin {
+        Some(stdin) => stdin.write_all(order)?,
+        None => return Err(io::Error::other("it has no standard input")),
     }
-}
-
-fn end(mut child: Child) {
-    // One that is gone is to be reaped all the same.
-    let _ = child.kill();
-    let _ = child.wait();
+    Ok(child)
 }
 
 /// A child's group, as long as the child has not been waited for.
@@ -101,8 +110,8 @@ pub struct Group(Arc<Mutex<Option<Pid>>>);
 
 impl Group {
     /// Of a child that leads it.
-    pub fn of(child: &Child) -> Group {
-        Group(Arc::new(Mutex::new(Some(Pid::from_child(child)))))
+    pub fn of(child: &Started) -> Group {
+        Group(Arc::new(Mutex::new(Some(Pid::from_child(&child.0)))))
     }
 
     /// Sends all of it a signal, if it is there.
@@ -129,11 +138,14 @@ impl Group {
     }
 
     /// Waits for the child on a thread of its own, ends whatever is left of its group, and reaps it.
-    pub fn wait(&self, mut child: Child) -> io::Result<oneshot::Receiver<io::Result<ExitStatus>>> {
+    pub fn wait(
+        &self,
+        mut child: Started,
+    ) -> io::Result<oneshot::Receiver<io::Result<ExitStatus>>> {
         let (tell, told) = oneshot::channel();
         let group = self.clone();
         thread::Builder::new().name("command".to_owned()).spawn(move || {
-            let pid = Pid::from_child(&child);
+            let pid = Pid::from_child(&child.0);
             let seen = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
             while let Err(rustix::io::Errno::INTR) = rustix::process::waitid(WaitId::Pid(pid), seen)
             {
@@ -143,7 +155,7 @@ impl Group {
             let mut held = group.0.lock().unwrap_or_else(PoisonError::into_inner);
             *held = None;
             drop(held);
-            let _ = tell.send(child.wait());
+            let _ = tell.send(child.0.wait());
         })?;
         Ok(told)
     }

@@ -26,13 +26,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::child::Group;
-use super::exec::Order;
+use super::exec::{NOT_STARTED, Order};
 use super::http::Server;
 use super::inputs::{Asker, ToCaller, says};
+use super::names::{Here, Names};
 use super::numbered::Numbered;
+use super::room::Room;
 use super::scratch::Scratch;
 use super::service::Means;
 use super::watch::{Ended, Watch};
@@ -42,6 +44,9 @@ const FETCHED_MAX: u64 = 8 << 20;
 /// What is not taken of standard input may be so much; the contract says less.
 const STDIN_MAX: usize = 1 << 20;
 const BUFFER: usize = 64 << 10;
+/// More inputs, or longer paths, than any system opens.
+const INPUTS_MAX: usize = 20_000;
+const PATH_MAX: usize = 4096;
 /// Who has a place and says nothing for so long before it begins loses it: others want it.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -99,6 +104,13 @@ impl Conduct {
                  (--command-network lets them)",
             ));
         }
+        if self.begin.inputs.len() > INPUTS_MAX {
+            return Err(wrong("begin.inputs", &format!("are more than {INPUTS_MAX}")));
+        }
+        let named = self.begin.inputs.iter().flat_map(|input| [&input.name, &input.path]);
+        if named.into_iter().any(|name| name.len() > PATH_MAX) {
+            return Err(wrong("begin.inputs", &format!("one has a path above {PATH_MAX} bytes")));
+        }
         let asker = Asker::new(self.to_caller.clone());
         let layout = self.lay_out(&asker).await?;
         let layout = self.take_files(layout).await?;
@@ -125,13 +137,16 @@ impl Conduct {
             () = flood.came.cancelled() => return Err(flooded()),
         }
 
+        let writable = vec![layout.scratch.tree(), layout.scratch.home()];
+        let room = Room::new(&writable, self.means.settings.scratch_max)
+            .map_err(failed("what the command writes cannot be watched"))?;
         let watch = Watch::begin(
             layout.scratch.tree(),
             self.to_caller.clone(),
             growing,
             present,
             Numbered::new(&arguments),
-            self.means.settings.scratch_max,
+            room,
         )
         .map_err(failed("what the command writes cannot be watched"))?;
         let order = Order {
@@ -141,19 +156,18 @@ impl Conduct {
             directory,
             home: layout.scratch.home(),
             readable: readable(&layout),
-            writable: vec![layout.scratch.tree(), layout.scratch.home()],
+            writable,
             port: layout.server.as_ref().map(|server| server.port),
             network: self.begin.network,
             file_max: self.means.settings.scratch_max,
-            report: None,
+            report: layout.scratch.report(),
         };
         let started = self.means.starter.start(&order).await;
         let mut child = started.map_err(failed("the command cannot be started"))?;
         let group = Group::of(&child);
         // From here on dropping this ends it.
         let guard = Guard(group.clone());
-        let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(input), Some(output), Some(errors)) = streams else {
+        let (Some(input), Some(output), Some(errors)) = child.streams() else {
             return Err(Status::internal("the command has no streams"));
         };
         let pid = child.id();
@@ -168,9 +182,11 @@ impl Conduct {
         tasks.spawn(feed(input, written, flood.clone(), self.to_caller.clone()));
         let mut pumps = JoinSet::new();
         let output = pipe::Receiver::from_owned_fd(OwnedFd::from(output)).map_err(&cannot)?;
-        pumps.spawn(pump(output, self.to_caller.clone(), Says::Stdout, closing));
+        pumps.spawn(pump(output, self.to_caller.clone(), Says::Stdout, Names::default(), closing));
         let errors = pipe::Receiver::from_owned_fd(OwnedFd::from(errors)).map_err(&cannot)?;
-        pumps.spawn(pump(errors, self.to_caller.clone(), Says::Stderr, CancellationToken::new()));
+        let names = layout.names_for(&self.begin.inputs);
+        let never = CancellationToken::new();
+        pumps.spawn(pump(errors, self.to_caller.clone(), Says::Stderr, names, never));
 
         let (end, ended) = io::pipe().map_err(&cannot)?;
         let (how, told) = std::sync::mpsc::channel();
@@ -199,6 +215,12 @@ impl Conduct {
         watched.map_err(|error| {
             Status::resource_exhausted(format!("what the command wrote was lost: {error}"))
         })?;
+        if status.code() == Some(i32::from(NOT_STARTED)) {
+            let why = layout.scratch.reported();
+            warn!(program = %order.program.display(), why, "a command could not be started");
+            // Another worker may be able to.
+            return Err(Status::unavailable(format!("the command could not be started: {why}")));
+        }
         info!(pid, %status, "a command ended");
         let how = match status.signal() {
             Some(signal) => How::Signal(signal as u32),
@@ -305,6 +327,19 @@ fn place(scratch: &Scratch, field: &str, path: &str) -> Result<PathBuf, Status> 
 }
 
 impl Layout {
+    /// What the program calls its files, and what the caller does.
+    fn names_for(&self, inputs: &[v1::Input]) -> Names {
+        let tree = self.scratch.tree().display().to_string();
+        let own = self.scratch.inputs().display().to_string();
+        let served = self.server.iter().map(|server| server.url.clone());
+        let before = served.chain([own]).map(|place| format!("{place}/"));
+        let names = inputs.iter().map(|input| {
+            let caller = if input.path.is_empty() { &input.name } else { &input.path };
+            (plain(&input.name), caller.clone())
+        });
+        Names::new(Here { tree, inputs: before.collect() }, names.collect())
+    }
+
     fn render(&self, pieces: &[v1::Piece]) -> Result<Vec<u8>, Status> {
         let mut bytes = Vec::new();
         for piece in pieces {
@@ -506,6 +541,7 @@ async fn pump(
     mut from: pipe::Receiver,
     to_caller: ToCaller,
     message: fn(Vec<u8>) -> Says,
+    mut names: Names,
     closed: CancellationToken,
 ) {
     let mut buffer = vec![0; BUFFER];
@@ -513,14 +549,22 @@ async fn pump(
         let count = tokio::select! {
             read = from.read(&mut buffer) => match read {
                 Ok(count) if count > 0 => count,
-                _ => return,
+                _ => break,
             },
             // The program hears of it when it writes on.
             () = closed.cancelled() => return,
         };
-        if to_caller.send(says(message(buffer[..count].to_vec()))).await.is_err() {
-            return;
+        // The caller's names may be longer.
+        for part in names.pass(&buffer[..count]).chunks(BUFFER) {
+            if to_caller.send(says(message(part.to_vec()))).await.is_err() {
+                return;
+            }
         }
+    }
+    let rest = names.end();
+    if !rest.is_empty() {
+        // A caller that is gone needs no last word.
+        let _ = to_caller.send(says(message(rest))).await;
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sandbox;
 
-/// Said by a child that did not become the program.
+/// Said by a child that did not become the program; no ffmpeg ends so.
 pub const NOT_STARTED: u8 = 125;
 
 /// What a child is to become, and what is left to it.
@@ -38,8 +38,8 @@ pub struct Order {
     pub network: bool,
     /// The longest file that it may write.
     pub file_max: u64,
-    /// Where to write what the kernel cannot enforce.
-    pub report: Option<PathBuf>,
+    /// Where to write what the kernel cannot enforce, or why this could not become the program.
+    pub report: PathBuf,
 }
 
 impl Order {
@@ -82,12 +82,15 @@ fn fill(mut bytes: &mut [u8]) -> io::Result<bool> {
 pub fn main() -> ExitCode {
     // Before the wait, in which a parent may end; standard input ends with one that ended before.
     let dies = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    let error = match dies.map_err(io::Error::from).and_then(|()| Order::given()) {
-        Ok(Some(order)) => become_it(&order),
+    match dies.map_err(io::Error::from).and_then(|()| Order::given()) {
+        Ok(Some(order)) => {
+            let error = become_it(&order);
+            // Where it cannot be written either, the exit code has to do.
+            let _ = std::fs::write(&order.report, error.to_string());
+        }
         Ok(None) => return ExitCode::SUCCESS,
-        Err(error) => error,
-    };
-    eprintln!("segue: the command could not be started: {error}");
+        Err(error) => eprintln!("segue: no order came: {error}"),
+    }
     ExitCode::from(NOT_STARTED)
 }
 
@@ -98,10 +101,7 @@ fn become_it(order: &Order) -> io::Error {
             return Err(io::Error::other("the worker is gone"));
         }
         let unenforced = sandbox::enter(order).map_err(io::Error::other)?;
-        if let Some(report) = &order.report {
-            std::fs::write(report, unenforced.join("\n"))?;
-        }
-        Ok(())
+        std::fs::write(&order.report, unenforced.join("\n"))
     };
     if let Err(error) = prepare() {
         return error;

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::ExitStatus;
 
 use segue_api::CommandOffer;
 
 use super::Settings;
-use super::child::{Group, Starter};
+use super::child::{Group, Started, Starter};
 use super::conduct::is_plain;
-use super::exec::Order;
+use super::exec::{NOT_STARTED, Order};
 use super::scratch::{self, Scratch};
 
 /// Why no commands can be run.
@@ -97,7 +97,7 @@ pub async fn offer(settings: &mut Settings) -> Result<Offer, OfferError> {
     if settings.network {
         abilities.insert("network".to_owned());
     }
-    let unenforced = fs::read_to_string(scratch.report()).unwrap_or_default();
+    let unenforced = scratch.reported();
     let unenforced = unenforced.lines().map(str::to_owned).collect();
     Ok(Offer { offer: CommandOffer { places: settings.places, abilities }, unenforced, starter })
 }
@@ -123,32 +123,37 @@ impl Ask<'_> {
             port: None,
             network: false,
             file_max: 1 << 20,
-            report: Some(self.scratch.report()),
+            report: self.scratch.report(),
         };
         let failed = |said: String| OfferError::Sandbox { program: program.to_owned(), said };
         let child = self.starter.start(&order).await;
         let child = child.map_err(|error| failed(error.to_string()))?;
         let heard = tokio::task::spawn_blocking(move || hear(child)).await;
         let heard = heard.map_err(|error| failed(error.to_string()))?;
-        let (succeeded, out, errors) = heard.map_err(|error| failed(error.to_string()))?;
-        if succeeded { Ok(out) } else { Err(failed(errors.trim().to_owned())) }
+        let (status, out, errors) = heard.map_err(|error| failed(error.to_string()))?;
+        match status.code() {
+            Some(0) => Ok(out),
+            Some(code) if code == i32::from(NOT_STARTED) => Err(failed(self.scratch.reported())),
+            _ => Err(failed(errors.trim().to_owned())),
+        }
     }
 }
 
-fn hear(mut child: Child) -> io::Result<(bool, String, String)> {
+fn hear(mut child: Started) -> io::Result<(ExitStatus, String, String)> {
     let group = Group::of(&child);
-    drop(child.stdin.take());
+    let (stdin, stdout, stderr) = child.streams();
+    drop(stdin);
     let (mut out, mut errors) = (String::new(), String::new());
     // Short enough for its pipe: the other one is read to its end first.
-    if let Some(mut stdout) = child.stdout.take() {
+    if let Some(mut stdout) = stdout {
         stdout.read_to_string(&mut out)?;
     }
-    if let Some(mut stderr) = child.stderr.take() {
+    if let Some(mut stderr) = stderr {
         stderr.read_to_string(&mut errors)?;
     }
     let waited = group.wait(child)?;
     let status = waited.blocking_recv().map_err(io::Error::other)??;
-    Ok((status.success(), out, errors))
+    Ok((status, out, errors))
 }
 
 /// The names in a list of ffmpeg's: the second word of each line behind the legend, the only one where

@@ -353,7 +353,7 @@ impl Order {
             port: None,
             network: false,
             file_max: 1 << 20,
-            report: None,
+            report: "/tmp/report".into(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Where a command writes: a directory of its own, in which paths mean what they mean to the caller.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
@@ -9,6 +9,8 @@ use tracing::warn;
 
 /// What directories of commands are called.
 const BEGINS: &str = "segue-command-";
+/// No report is longer; but a program may write what it likes there.
+const REPORT_MAX: u64 = 4096;
 
 /// Removes what commands of a process that is gone left behind.
 pub fn clean(scratch: &Path) -> io::Result<()> {
@@ -75,9 +77,18 @@ impl Scratch {
         self.directory.join("home")
     }
 
-    /// Where the child says what is not enforced.
+    /// Where a child says what is not enforced, or why it did not become the program.
     pub fn report(&self) -> PathBuf {
-        self.home().join("unenforced")
+        self.home().join("report")
+    }
+
+    /// What it said there.
+    pub fn reported(&self) -> String {
+        let mut bytes = Vec::new();
+        let file = File::open(self.report());
+        // Nothing can be read where nothing could be written.
+        let _ = file.and_then(|file| file.take(REPORT_MAX).read_to_end(&mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Where the caller's `path` is in the tree. `None`: it is not absolute, or tries to leave.

@@ -19,7 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
@@ -32,6 +32,7 @@ use super::child::Group;
 use super::growth::{Growth, Part};
 use super::inputs::{PIECE, ToCaller, gone, says};
 use super::numbered::Numbered;
+use super::room::{self, Room};
 
 /// Complete files that wait to be sent are held open; no more than these.
 const HELD_MAX: usize = 128;
@@ -51,8 +52,8 @@ pub struct Watch {
     present: HashSet<PathBuf>,
     /// The program stops when it makes more than is taken.
     group: Option<Group>,
-    /// Most that the tree may hold.
-    limit: u64,
+    /// What it may write.
+    room: Room,
 
     kernel: OwnedFd,
     directories: HashMap<i32, PathBuf>,
@@ -61,8 +62,6 @@ pub struct Watch {
     complete: Vec<(PathBuf, File)>,
     /// Sent, and not removed since.
     sent: HashSet<PathBuf>,
-    /// Bytes in files that were sent and kept.
-    kept: HashMap<PathBuf, u64>,
     /// Our own closing of these is yet to be heard of.
     reclaimed: HashMap<PathBuf, u32>,
     /// Closed when the program was ending: complete only if it ended by itself.
@@ -88,7 +87,7 @@ impl Watch {
         growing: HashSet<PathBuf>,
         present: HashSet<PathBuf>,
         numbered: Numbered,
-        limit: u64,
+        room: Room,
     ) -> io::Result<Watch> {
         let kernel = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let mut watch = Watch {
@@ -99,13 +98,12 @@ impl Watch {
             numbered,
             present,
             group: None,
-            limit,
+            room,
             kernel,
             directories: HashMap::new(),
             growths: HashMap::new(),
             complete: Vec::new(),
             sent: HashSet::new(),
-            kept: HashMap::new(),
             reclaimed: HashMap::new(),
             doubtful: Vec::new(),
             missed: false,
@@ -128,11 +126,13 @@ impl Watch {
                 PollFd::new(&self.kernel, PollFlags::IN),
                 PollFd::new(end, PollFlags::IN | PollFlags::HUP),
             ];
-            match poll(&mut both, None) {
+            let look = Timespec { tv_sec: room::LOOK.as_secs() as i64, tv_nsec: 0 };
+            match poll(&mut both, Some(&look)) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
             let over = !both[1].revents().is_empty();
+            self.room.check()?;
             self.take_in()?;
             self.send_complete()?;
             if over {
@@ -245,7 +245,6 @@ impl Watch {
     fn removed(&mut self, path: &Path) -> io::Result<()> {
         self.complete.retain(|(waiting, _)| waiting != path);
         self.growths.remove(path);
-        self.kept.remove(path);
         if self.sent.remove(path) {
             self.say(path, Event::Removed(Removed {}))?;
         }
@@ -271,9 +270,8 @@ impl Watch {
             growth.changed(|part| self.send_part(path, part))?;
             self.say(path, Event::Closed(Closed {}))?;
         }
-        self.kept.insert(path.to_owned(), growth.length());
         self.growths.insert(path.to_owned(), growth);
-        self.mind_the_limit()
+        Ok(())
     }
 
     fn send_complete(&mut self) -> io::Result<()> {
@@ -294,24 +292,19 @@ impl Watch {
             self.say(&path, Event::Closed(Closed {}))?;
             self.reclaim(&path, &file, offset);
         }
-        self.mind_the_limit()
+        Ok(())
     }
 
     /// Who made it does not read it again: its space is for the next one.
     fn reclaim(&mut self, path: &Path, file: &File, length: u64) {
-        let emptied = length >= RECLAIMED_MIN
+        let is_spent = length >= RECLAIMED_MIN
             && self.numbered.holds(path)
-            && self.is_still(path, file, length)
-            // The very file that was sent, whatever has its name by now.
-            && OpenOptions::new().write(true).open(by_descriptor(file)).is_ok_and(|file| {
-                // Heard of even if it stays as it is.
-                *self.reclaimed.entry(path.to_owned()).or_default() += 1;
-                file.set_len(0).is_ok()
-            });
-        if emptied {
-            self.kept.remove(path);
-        } else {
-            self.kept.insert(path.to_owned(), length);
+            && self.is_still(path, file, length);
+        // The very file that was sent, whatever has its name by now.
+        if is_spent && let Ok(file) = OpenOptions::new().write(true).open(by_descriptor(file)) {
+            // Heard of even if it stays as it is: then it only takes room.
+            *self.reclaimed.entry(path.to_owned()).or_default() += 1;
+            let _ = file.set_len(0);
         }
     }
 
@@ -324,17 +317,6 @@ impl Watch {
         match (self.open(path).and_then(|named| what(&named)), what(file)) {
             (Ok(named), Ok(sent)) => named == sent && sent.4 == length,
             _ => false,
-        }
-    }
-
-    fn mind_the_limit(&self) -> io::Result<()> {
-        let held: u64 = self.kept.values().sum();
-        match held > self.limit {
-            true => Err(io::Error::other(format!(
-                "it wrote {held} bytes, and {} are allowed (--command-scratch-gib)",
-                self.limit
-            ))),
-            false => Ok(()),
         }
     }
 
@@ -468,7 +450,8 @@ mod tests {
         let (to_caller, _) = tokio::sync::mpsc::channel(1);
         let numbered = Numbered::new(&["a%d.ts".to_owned()]);
         let none = HashSet::new();
-        Watch::begin(tree.to_owned(), to_caller, none.clone(), none, numbered, 1 << 30).unwrap()
+        let room = Room::new(&[tree.to_owned()], 1 << 30).unwrap();
+        Watch::begin(tree.to_owned(), to_caller, none.clone(), none, numbered, room).unwrap()
     }
 
     #[test]
@@ -506,7 +489,6 @@ mod tests {
             }
             watch.reclaim(&path, &sent, length);
             assert_eq!(fs::metadata(&path).unwrap().len(), left, "{name}");
-            assert_eq!(watch.kept.contains_key(&path), left > 0, "{name}");
         }
     }
 }

@@ -46,7 +46,11 @@ impl Bench {
 
     async fn reads(&self, rendition: u32, index: Option<u32>) -> Result<Vec<u8>, Code> {
         let job = self.job.id.to_string();
-        let request = Request::new(v1::ReadRequest { job, rendition, index });
+        self.asked(v1::ReadRequest { job, rendition, index, at_hand: false }).await
+    }
+
+    async fn asked(&self, request: v1::ReadRequest) -> Result<Vec<u8>, Code> {
+        let request = Request::new(request);
         let read = self.segments.read(request).await.map_err(|status| status.code())?;
         let pieces: Vec<_> = read.into_inner().collect().await;
         Ok(pieces.into_iter().flat_map(|piece| piece.expect("a piece").data).collect())
@@ -75,6 +79,20 @@ async fn what_is_not_held_here_is_read_from_the_store() {
 }
 
 #[tokio::test]
+async fn who_asks_for_what_is_at_hand_has_nobody_look_into_the_store() {
+    let bench = Bench::new(Packaging::MpegTs).await;
+    bench.stores(Some(3), &PACKET).await;
+    let job = bench.job.id;
+    let request =
+        v1::ReadRequest { job: job.to_string(), rendition: 0, index: Some(3), at_hand: true };
+    assert_eq!(bench.asked(request.clone()).await, Err(Code::NotFound));
+    let room = bench.segments.shelf.room_for(4).await;
+    let label = Label { job, rendition: 0, index: Some(3) };
+    bench.segments.shelf.put(label, Bytes::from_static(b"held"), room);
+    assert_eq!(bench.asked(request).await, Ok(b"held".to_vec()));
+}
+
+#[tokio::test]
 async fn init_sections_are_read_from_the_store_too() {
     let bench = Bench::new(Packaging::Fmp4).await;
     assert_eq!(bench.reads(0, None).await, Err(Code::NotFound));
@@ -93,7 +111,8 @@ async fn what_no_film_has_is_not_found() {
         assert_eq!(bench.reads(rendition, index).await, Err(Code::NotFound));
     }
     let job = "ab".repeat(32);
-    let request = Request::new(v1::ReadRequest { job, rendition: 0, index: Some(0) });
+    let request =
+        Request::new(v1::ReadRequest { job, index: Some(0), ..v1::ReadRequest::default() });
     let refused = bench.segments.read(request).await.err().expect("no such job");
     assert_eq!(refused.code(), Code::NotFound);
 }
@@ -107,7 +126,8 @@ async fn a_store_that_is_away_is_worth_another_try_and_a_damaged_segment_is_not(
     let (there, away) = (bench.folder.path().join("store"), bench.folder.path().join("away"));
     std::fs::rename(&there, &away).expect("moved");
     let job = bench.job.id.to_string();
-    let request = Request::new(v1::ReadRequest { job, rendition: 0, index: Some(0) });
+    let request =
+        Request::new(v1::ReadRequest { job, index: Some(0), ..v1::ReadRequest::default() });
     let refused = bench.segments.read(request).await.err().expect("nothing is there");
     assert_eq!(refused.code(), Code::Unavailable);
     assert!(refused.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some()));

@@ -6,7 +6,6 @@ use segue_model::{JobId, SegmentId, Span};
 
 use super::Planner;
 use super::device::Health;
-use super::worker::Worker;
 use crate::Moment;
 
 /// Everything at a glance.
@@ -140,13 +139,17 @@ impl Planner {
         self.job_index.get(&id).is_some_and(|at| self.jobs[*at].is_published(segment))
     }
 
+    /// Whether a worker is to be left alone: it wants to leave, or an administrator wants it empty.
+    pub fn leaves(&self, worker: WorkerId) -> bool {
+        self.worker_index.get(&worker).is_some_and(|at| self.workers[*at].leaves())
+    }
+
     /// Workers that others can read from: those that are well, and of them those that do not leave, if
     /// there is one.
     pub fn readers(&self) -> Vec<WorkerId> {
         let well = self.workers.iter().map(|(_, worker)| worker);
         let well = well.filter(|worker| worker.connected && !worker.suspected);
-        let leaves = |worker: &Worker| worker.drain || worker.draining;
-        let (leaving, staying): (Vec<_>, Vec<_>) = well.partition(|worker| leaves(worker));
+        let (leaving, staying): (Vec<_>, Vec<_>) = well.partition(|worker| worker.leaves());
         let those = if staying.is_empty() { leaving } else { staying };
         those.into_iter().map(|worker| worker.id).collect()
     }
@@ -167,7 +170,7 @@ impl Planner {
             id: worker.id,
             connected: worker.connected,
             suspected: worker.suspected,
-            draining: worker.drain || worker.draining,
+            draining: worker.leaves(),
             available: worker.is_available(),
             devices: worker.devices.iter().map(device).collect(),
         }

@@ -76,7 +76,12 @@ impl Worker {
 
     /// Whether it may be given work.
     pub fn is_available(&self) -> bool {
-        self.has_spoken() && !self.suspected && !self.drain && !self.draining
+        self.has_spoken() && !self.suspected && !self.leaves()
+    }
+
+    /// Whether it is to be left alone: it wants to leave, or an administrator wants it empty.
+    pub fn leaves(&self) -> bool {
+        self.drain || self.draining
     }
 
     pub fn lease(&self, id: LeaseId) -> Option<u32> {

@@ -74,7 +74,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(b"film", 0).unwrap();
         let (name, there) = (String::new(), String::new());
-        let inputs = [Input { name, size: 4, there, file: Arc::new(file) }];
+        let inputs = [Input { path: name.clone(), name, size: 4, there, file: Arc::new(file) }];
         let room = room();
         // Nobody takes more than one answer.
         let (outgoing, mut requests) = mpsc::channel(1);

@@ -19,7 +19,9 @@ const FILES_MAX: usize = 20_000;
 /// An input that is open.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// The last part of its path.
+    /// As the line has it.
+    pub path: String,
+    /// The last part of that.
     pub name: String,
     /// Its length when it was opened.
     pub size: u64,
@@ -93,6 +95,9 @@ pub fn gather(mut files: Files, maps: &[PathMap], directory: &str) -> Result<Gat
     smalls.found.extend(lists);
     let mut directories = vec![directory.to_owned()];
     let (mut present, mut growing) = (Vec::new(), Vec::new());
+    // One that is to be read as a file is there as well, so that ffmpeg says what it is.
+    let whole = files.inputs.iter().map(|path| absolute(directory, path));
+    directories.extend(whole.filter(|path| Path::new(path).is_dir()));
     for Output { directory, name, growing: grows } in &files.outputs {
         if Path::new(directory).is_dir() && !directories.contains(directory) {
             directories.push(directory.clone());
@@ -133,9 +138,12 @@ fn open_inputs(
             Ok((file, size)) => {
                 let name = whole.rsplit('/').next().unwrap_or_default().to_owned();
                 let there = there(&whole, maps);
-                inputs.push(Input { name, size, there, file: Arc::new(file) });
+                let path = path.clone();
+                inputs.push(Input { path, name, size, there, file: Arc::new(file) });
                 vec![Piece::Input(inputs.len() - 1)]
             }
+            // The program's directory there is called as it is here.
+            Err(_) if !path.contains([':', '/']) => vec![Piece::Text(path.clone())],
             Err(_) => vec![Piece::Root, Piece::Text(whole)],
         });
     }

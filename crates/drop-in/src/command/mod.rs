@@ -9,8 +9,8 @@
 //!
 //! A worker that is lost before anything was delivered is replaced by another one. An HLS line whose
 //! segments could be anybody's goes on elsewhere from the last one that is there, and its figures count
-//! on; its playlist then begins there. Of any other line nobody could tell what is done: it fails, as
-//! ffmpeg would.
+//! on. Of any other line nobody could tell what is done: it fails, as ffmpeg would, and says what is in
+//! the way.
 //!
 //! Start at [`run`].
 
@@ -23,7 +23,7 @@ mod session;
 
 use segue_ffmpeg::CommandLine;
 use segue_ffmpeg::files::{Files, Refusal, needs};
-use segue_ffmpeg::resume::{Pictures, Rest, Resumable, Said};
+use segue_ffmpeg::resume::{Joint, Obstacle, Pictures, Rest, Resumable, Said};
 use segue_model::Time;
 
 pub use caller::{Caller, Interruption};
@@ -53,10 +53,11 @@ pub async fn run_for(
 ) -> Result<Ending, Trouble> {
     let mut prepared = prepare(line, config, &caller)?;
     let resumable = Resumable::of(line, &caller.directory);
-    let mut progress = Progress::default();
+    let line_here = resumable.as_ref().ok().cloned();
+    let mut progress = Progress { line: line_here, ..Progress::default() };
     // Whether all of the line is left.
     let mut untouched = true;
-    // Workers to keep away from: those that were lost since something was delivered.
+    // Workers to keep away from: those that were lost since a file was whole.
     let mut lost: Vec<String> = Vec::new();
     loop {
         let looked = async {
@@ -79,6 +80,7 @@ pub async fn run_for(
             }
         };
         let worker = place.worker.clone();
+        let whole = progress.whole.len();
         match session::run(line.program, &prepared.gathered, place, &mut caller, &mut progress)
             .await
         {
@@ -87,7 +89,8 @@ pub async fn run_for(
             // It was to end, and did.
             Outcome::Lost { quitting: true, .. } => return Ok(Ending::SIGNALLED),
             Outcome::Lost { delivered, why, .. } => {
-                if delivered {
+                // A line that ends its workers gets no further, whatever is pressed meanwhile.
+                if progress.whole.len() > whole {
                     lost.clear();
                 }
                 lost.push(worker.clone());
@@ -100,16 +103,29 @@ pub async fn run_for(
                     };
                 }
                 if untouched && !delivered {
+                    if progress.said.has_figures() {
+                        progress.said.goes_on(Time::ZERO);
+                    }
                     continue;
                 }
-                let rest = resumable.as_ref().and_then(|resumable| progress.rest(resumable));
-                let Some(rest) = rest else {
-                    let words = format!("{words} with the run half done");
-                    return Ok(fail(&caller, &words).await);
+                let rest = match resumable.as_ref().map_err(Obstacle::clone) {
+                    Ok(resumable) => progress.rest(resumable.clone()).await,
+                    Err(obstacle) => Err(obstacle),
+                };
+                let rest = match rest {
+                    Ok(rest) => rest,
+                    Err(obstacle) => {
+                        let words = format!(
+                            "{words} with the run half done, which cannot go on elsewhere: \
+                             {obstacle}"
+                        );
+                        return Ok(fail(&caller, &words).await);
+                    }
                 };
                 caller.complain(&format!("{words}: another one goes on")).await;
                 untouched = false;
                 progress.said.goes_on(rest.behind);
+                progress.joint = rest.joint;
                 prepared = match prepare(&rest.line, config, &caller) {
                     Ok(prepared) => prepared,
                     Err(trouble) => return Ok(fail(&caller, &trouble.to_string()).await),
@@ -122,23 +138,25 @@ pub async fn run_for(
 /// How far a line is, on however many workers.
 #[derive(Debug, Default)]
 struct Progress {
+    /// The line, if it can go on elsewhere.
+    line: Option<Resumable>,
+    /// Where that began.
+    beginning: Option<Pictures>,
     /// Files that are whole, and have their names: nobody writes them again.
     whole: Vec<String>,
     /// What was said of it.
     said: Said,
+    /// What files must fit that are written from now on.
+    joint: Joint,
 }
 
 impl Progress {
-    /// What is left to be done, if that can be told.
-    fn rest(&self, resumable: &Resumable) -> Option<Rest> {
-        let Some((number, path)) = resumable.last(&self.whole) else {
-            return Some(resumable.all());
-        };
-        // One that is taken away already says nothing.
-        let pictures = |path| Pictures::in_transport_stream(&std::fs::read(path).ok()?);
-        let at_first = resumable.first(&self.whole).and_then(pictures);
-        let start = self.said.start.unwrap_or(Time::ZERO);
-        resumable.from(number, pictures(path), at_first, start)
+    /// What is left to be done, or why that cannot be told.
+    async fn rest(&self, line: Resumable) -> Result<Rest, Obstacle> {
+        let (whole, start, beginning) = (self.whole.clone(), self.said.start, self.beginning);
+        let read = |path: &str| std::fs::read(path).ok();
+        let rest = move || line.rest(&whole, start, beginning, read);
+        tokio::task::spawn_blocking(rest).await.unwrap_or(Err(Obstacle::Unreadable))
     }
 }
 

@@ -75,19 +75,23 @@ pub async fn run(
         Ok(streams) => streams,
         Err(outcome) => return outcome,
     };
+    let outputs = Outputs::new(gathered.files.clone(), &progress.whole, &progress.joint);
     let session = Session {
         gathered,
         outgoing,
         room: room(),
-        outputs: Some(Outputs::new(gathered.files.clone(), &progress.whole)),
+        outputs: Some(outputs.watching(progress.line.clone())),
         said: &mut progress.said,
         stdout_open: true,
         said_anything: false,
         stdin_waiting: 0,
         quitting: false,
     };
-    let (outcome, whole) = session.run(incoming, caller).await;
-    progress.whole.extend(whole);
+    let (outcome, outputs) = session.run(incoming, caller).await;
+    if let Some(outputs) = outputs {
+        progress.whole.extend_from_slice(&outputs.complete);
+        progress.beginning = progress.beginning.or(outputs.beginning);
+    }
     outcome
 }
 
@@ -156,6 +160,7 @@ fn begin(program: Program, gathered: &Gathered, ticket: String) -> v1::Begin {
         name: input.name.clone(),
         size: input.size,
         there: input.there.clone(),
+        path: input.path.clone(),
     };
     v1::Begin {
         ticket,
@@ -230,12 +235,12 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// How it ended, and which files are whole.
+    /// How it ended, and what it wrote.
     async fn run(
         mut self,
         mut incoming: Streaming<v1::RunResponse>,
         caller: &mut Caller,
-    ) -> (Outcome, Vec<String>) {
+    ) -> (Outcome, Option<Outputs>) {
         let (stdin_wanted, outgoing) = (self.gathered.files.stdin, self.outgoing.clone());
         if stdin_wanted {
             caller.stdin.begin();
@@ -298,14 +303,13 @@ impl Session<'_> {
         };
         let told = end_by.is_some();
         flush(stdout, stderr, self.said.end(), interruptions, told).await;
-        let whole = self.outputs.map_or(Vec::new(), |outputs| outputs.complete.clone());
         let outcome = match outcome {
             Outcome::Lost { delivered, quitting, why } => {
                 Outcome::Lost { delivered, quitting: quitting || told, why }
             }
             outcome => outcome,
         };
-        (outcome, whole)
+        (outcome, self.outputs)
     }
 
     fn lost(&self, why: &str) -> Outcome {
@@ -353,6 +357,10 @@ impl Session<'_> {
             }
             Heard::Exit(exit) => {
                 return Some(match exit.how {
+                    Some(v1::exit::How::Code(0)) => match self.outputs.as_ref()?.ended() {
+                        Ok(()) => Outcome::Ended(0),
+                        Err(misfit) => Outcome::Refused(misfit.to_string()),
+                    },
                     Some(v1::exit::How::Code(code)) => Outcome::Ended(code.min(255) as u8),
                     Some(v1::exit::How::Signal(signal)) => {
                         Outcome::Ended(128_u32.saturating_add(signal).min(255) as u8)

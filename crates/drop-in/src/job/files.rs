@@ -33,6 +33,13 @@ pub struct FileError {
     error: io::Error,
 }
 
+impl FileError {
+    /// Whether there is no room for it.
+    pub fn is_full(&self) -> bool {
+        matches!(self.error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
 impl Part {
     /// Begins the file that will be `path`.
     pub fn begin(path: &Path) -> Result<Part, FileError> {

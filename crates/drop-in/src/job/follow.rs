@@ -2,6 +2,7 @@
 //! is there or the caller has enough. Schedulers and workers may come and go meanwhile.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use segue_api::v1;
@@ -14,12 +15,13 @@ use crate::ending::Ending;
 use crate::pool::Pool;
 use crate::trouble::Trouble;
 
-use super::claim::{News, Wish};
-use super::fetch::{FetchError, Fetches, Piece};
+use super::claim::Wish;
+use super::fetch::{Errand, FetchError, Fetches, Piece};
 use super::files::{FileError, Files, Part};
 use super::keys::{self, Key, Keys};
+use super::known::{Answer, KnownWorkers};
 use super::layout::Layout;
-use super::link::{Fate, Link};
+use super::link::{Fate, Heard, Link};
 use super::report::{Report, seconds};
 use super::stats::Stats;
 
@@ -28,7 +30,7 @@ const STATS: Duration = Duration::from_millis(500);
 /// Where the playhead is, is said at most this often.
 const SAY: Duration = Duration::from_millis(50);
 
-/// So many segments from the next one on are fetched before it is there.
+/// Enough to keep up with several workers.
 const WINDOW: u32 = 8;
 /// Workers that give nothing are tried for so long; before the first segment somebody else may still
 /// do the line.
@@ -45,8 +47,12 @@ pub struct Follower<'a> {
     fetches: Fetches,
     /// Where segments are that are not here.
     holders: BTreeMap<u32, String>,
+    /// Who is asked while nobody says where they are.
+    known: KnownWorkers,
     /// Whole, and not yet named: those before them are missing.
     parts: BTreeMap<u32, Part>,
+    /// So many segments from the next one on are fetched before it is there.
+    window: u32,
     init: InitState,
     first: u32,
     /// The next to be named.
@@ -113,7 +119,9 @@ impl<'a> Follower<'a> {
             report,
             files: Files::default(),
             holders: BTreeMap::new(),
+            known: KnownWorkers::default(),
             parts: BTreeMap::new(),
+            window: WINDOW,
             init,
             first,
             next: first,
@@ -166,17 +174,20 @@ impl<'a> Follower<'a> {
     ) -> Result<(), End> {
         self.fetch_more();
         let now = Instant::now();
+        self.ask_around(now);
         self.say_if_due(now);
         let ticks = self.ticks();
         tokio::select! {
             word = caller.next() => self.hear_caller(word),
             heard = self.link.hear() => match heard {
-                Ok(News::Segments(news)) => { self.learn(news); Ok(()) }
-                Ok(News::Lost) => unless_ended(caller, self.lost()).await,
-                Err(status) => { self.broken(status.message()); Ok(()) }
+                Heard::Segments(news) => { self.learn(news); Ok(()) }
+                Heard::Lost => unless_ended(caller, self.lost()).await,
+                Heard::Broken(reason) => { self.broken(&reason); Ok(()) }
+                Heard::Mended => { self.to_say = true; Ok(()) }
+                Heard::GivenUp(trouble) => Err(End::Trouble(trouble)),
             },
-            (piece, fetched) = self.fetches.next() => {
-                self.fetched(piece, fetched)?;
+            (errand, fetched) = self.fetches.next() => {
+                self.fetched(&errand, fetched)?;
                 if !self.parts.is_empty() && self.init == InitState::There {
                     begin(&mut self.report, self.link.address());
                 }
@@ -189,13 +200,12 @@ impl<'a> Follower<'a> {
     /// When there is something to do by the clock.
     fn ticks(&self) -> Instant {
         let say = if self.to_say { self.said + SAY } else { self.figures };
-        let again = self.link.again().unwrap_or(self.figures);
-        self.figures.min(say).min(again)
+        let ask = self.sought().and_then(|_| self.known.due()).unwrap_or(self.figures);
+        self.figures.min(say).min(ask)
     }
 
     async fn tick(&mut self) -> Result<(), End> {
         let now = Instant::now();
-        self.link.mend(self.wish()).await.map_err(End::Trouble)?;
         if self.figures > now {
             return Ok(());
         }
@@ -283,7 +293,10 @@ impl<'a> Follower<'a> {
     fn learn(&mut self, news: BTreeMap<u32, Option<String>>) {
         for (index, holder) in news {
             match holder {
-                Some(address) => self.holders.insert(index, address),
+                Some(address) => {
+                    self.known.heard_of(&address, Instant::now());
+                    self.holders.insert(index, address)
+                }
                 None => self.holders.remove(&index),
             };
         }
@@ -301,7 +314,7 @@ impl<'a> Follower<'a> {
             self.init = InitState::UnderWay;
         }
         // Whatever is far ahead waits for what is next: each takes a file.
-        for index in self.next..self.next.saturating_add(WINDOW) {
+        for index in self.next..self.next.saturating_add(self.window) {
             let piece = Piece::Segment(index);
             let Some(address) = self.holders.get(&index) else { continue };
             if !self.fetches.has_room() {
@@ -313,19 +326,60 @@ impl<'a> Follower<'a> {
         }
     }
 
-    fn fetched(&mut self, piece: Piece, fetched: Result<Part, FetchError>) -> Result<(), End> {
-        match (piece, fetched) {
+    /// What has to come next and nobody says where it is, as the scheduler is away.
+    fn sought(&self) -> Option<Piece> {
+        if self.paused.is_some() || self.link.is_open() {
+            return None;
+        }
+        if self.init == InitState::Missing {
+            return Some(Piece::Init);
+        }
+        let next = Piece::Segment(self.next);
+        let comes = self.fetches.has(next) || self.parts.contains_key(&self.next);
+        (!comes).then_some(next)
+    }
+
+    /// Workers go on without a scheduler, and are asked for what they made.
+    fn ask_around(&mut self, now: Instant) {
+        let Some(piece) = self.sought() else { return };
+        let path = match piece {
+            Piece::Init => self.layout.init().map(Path::to_owned),
+            Piece::Segment(index) => Some(self.layout.segment(index)),
+        };
+        if let Some(path) = path
+            && let Some(question) = self.known.ask(now)
+        {
+            self.fetches.ask(piece, question, path);
+        }
+    }
+
+    fn fetched(&mut self, errand: &Errand, fetched: Result<Part, FetchError>) -> Result<(), End> {
+        let Errand { piece, address, told } = errand;
+        let answer = match &fetched {
+            Ok(_) | Err(FetchError::File(_)) => Answer::Gave,
+            Err(FetchError::Lacks(_)) => Answer::Lacks,
+            Err(FetchError::Worker(_)) => Answer::Failed,
+        };
+        self.known.answered(address, answer, Instant::now());
+        match (*piece, fetched) {
+            // What was asked for may have come in another way meanwhile.
+            (Piece::Init, Ok(_)) if self.init == InitState::There => {}
+            (Piece::Segment(index), Ok(_)) if index < self.next => {}
             (Piece::Init, Ok(part)) => {
                 self.files.finish(part)?;
                 self.init = InitState::There;
             }
             (Piece::Segment(index), Ok(part)) => {
-                self.parts.insert(index, part);
+                self.parts.entry(index).or_insert(part);
             }
+            (Piece::Segment(index), Err(FetchError::File(error)))
+                if error.is_full() && self.makes_room_for(index) => {}
             (_, Err(FetchError::File(error))) => return Err(error.into()),
-            (piece, Err(FetchError::Worker(reason))) => {
+            // Nobody said that it would be there.
+            (_, Err(_)) if !told => {}
+            (piece, Err(FetchError::Worker(reason) | FetchError::Lacks(reason))) => {
                 self.report.note(&format!("a worker does not give a segment: {reason}"));
-                if piece == Piece::Init {
+                if piece == Piece::Init && self.init == InitState::UnderWay {
                     self.init = InitState::Missing;
                 }
                 self.check_failing(&reason)?;
@@ -334,6 +388,15 @@ impl<'a> Follower<'a> {
             }
         }
         Ok(())
+    }
+
+    /// There was no room for a segment. Whether that is no reason to give up: what was fetched before
+    /// its turn makes room for the next one, and nothing is from here on.
+    fn makes_room_for(&mut self, index: u32) -> bool {
+        let is_alone = self.parts.is_empty() && self.fetches.is_idle();
+        self.window = 1;
+        self.parts.clear();
+        index > self.next || !is_alone
     }
 
     /// Workers that are there and cannot be read from are waited for only so long.
@@ -384,7 +447,7 @@ impl<'a> Follower<'a> {
 
     /// The way to the scheduler, or to a worker, is broken: everything is asked anew.
     fn broken(&mut self, reason: &str) {
-        if self.link.break_off() {
+        if self.link.break_off(self.wish()) {
             self.report.note(&format!("asking the scheduler anew: {reason}"));
         }
         self.holders.clear();

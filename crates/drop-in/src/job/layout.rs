@@ -180,10 +180,10 @@ impl Layout {
         if index == 0 {
             return 0;
         }
-        if index >= self.segments() {
-            return self.grid.slot_of(self.end);
-        }
-        let slot = self.grid.slot_from(self.timeline.start_of(index));
+        let slot = match index >= self.segments() {
+            true => self.grid.slot_of(self.end),
+            false => self.grid.slot_from(self.timeline.start_of(index)),
+        };
         slot + (-slot).rem_euclid(self.step)
     }
 

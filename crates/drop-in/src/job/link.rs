@@ -1,8 +1,12 @@
-//! The way to the scheduler: a claim that is open, or tried again until it is.
+//! The way to the scheduler: a claim that is open, or tried again until it is. That never keeps
+//! whoever follows the job from anything else: workers go on meanwhile.
 
+use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::time::Duration;
 
 use segue_api::v1;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
@@ -18,7 +22,8 @@ const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// So long a scheduler may take to answer in the midst of things.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A scheduler that went away is waited for so long: as long as a player with a full buffer plays.
+/// A scheduler that went away is waited for so long after the last segment that workers gave: as long
+/// as a player with a full buffer plays.
 const AWAY_MAX: Duration = Duration::from_secs(60);
 
 /// The way to the scheduler.
@@ -27,17 +32,34 @@ pub struct Link<'a> {
     pool: Pool,
     submission: v1::SubmitRequest,
     job: String,
-    state: State,
+    state: State<'a>,
 }
 
-enum State {
+enum State<'a> {
     Open(Box<Claim>),
-    /// Tried again then. Away since; so many tries failed.
     Broken {
-        again: Instant,
-        since: Instant,
-        tries: u32,
+        mending: Mending<'a>,
+        /// What is wanted by the time that the way is open again.
+        wish: watch::Sender<Wish>,
     },
+}
+
+/// Ends with the way open again, and perhaps to another scheduler.
+type Mending<'a> = Pin<Box<dyn Future<Output = Result<(Pool, Claim), Trouble>> + Send + 'a>>;
+
+/// What is heard on the way.
+#[derive(Debug)]
+pub enum Heard {
+    /// Where segments are: the address of a worker that has it, or nobody.
+    Segments(BTreeMap<u32, Option<String>>),
+    /// The scheduler does not know the job any more, or it failed.
+    Lost,
+    /// The way is broken: why.
+    Broken(String),
+    /// It is open again, and everything will be told anew. What is wanted may have changed meanwhile.
+    Mended,
+    /// It was tried for long enough.
+    GivenUp(Trouble),
 }
 
 /// What became of a job that the scheduler does not work on any more.
@@ -76,72 +98,51 @@ impl<'a> Link<'a> {
         &self.pool.address
     }
 
-    /// Says what is wanted now. Whether it has to be said again.
+    /// Whether the scheduler is heard.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// Says what is wanted now. Whether that will be heard, and need not be said again.
     pub fn say(&self, wish: Wish) -> bool {
         match &self.state {
             State::Open(claim) => claim.say(wish),
-            // It is said when the way is open again.
-            State::Broken { .. } => true,
+            State::Broken { wish: latest, .. } => {
+                latest.send_replace(wish);
+                true
+            }
         }
     }
 
-    /// What the scheduler says; nothing, while the way is broken.
-    pub async fn hear(&mut self) -> Result<News, Status> {
+    /// What is heard next. May be dropped and asked for again: nothing is lost of it.
+    pub async fn hear(&mut self) -> Heard {
         match &mut self.state {
-            State::Open(claim) => claim.hear().await,
-            State::Broken { .. } => std::future::pending().await,
+            State::Open(claim) => match claim.hear().await {
+                Ok(News::Segments(news)) => Heard::Segments(news),
+                Ok(News::Lost) => Heard::Lost,
+                Err(status) => Heard::Broken(status.message().to_owned()),
+            },
+            State::Broken { mending, .. } => match mending.await {
+                Ok((pool, claim)) => {
+                    self.pool = pool;
+                    self.state = State::Open(Box::new(claim));
+                    Heard::Mended
+                }
+                Err(trouble) => Heard::GivenUp(trouble),
+            },
         }
     }
 
     /// The way is broken, or what was heard on it does not help: everything is asked anew. Whether it
     /// was open.
-    pub fn break_off(&mut self) -> bool {
-        let now = Instant::now();
-        let was_open = matches!(self.state, State::Open(_));
+    pub fn break_off(&mut self, wish: Wish) -> bool {
+        let was_open = self.is_open();
         if was_open {
-            self.state = State::Broken { again: now + PAUSE_FIRST, since: now, tries: 0 };
+            let (wish, wishes) = watch::channel(wish);
+            let mending = mend(self.config, self.pool.clone(), self.job.clone(), wishes);
+            self.state = State::Broken { mending: Box::pin(mending), wish };
         }
         was_open
-    }
-
-    /// When it is tried again.
-    pub fn again(&self) -> Option<Instant> {
-        match self.state {
-            State::Open(_) => None,
-            State::Broken { again, .. } => Some(again),
-        }
-    }
-
-    /// Tries again, if it is time; in vain for too long is trouble.
-    pub async fn mend(&mut self, wish: Wish) -> Result<(), Trouble> {
-        let State::Broken { again, since, tries } = self.state else { return Ok(()) };
-        if again > Instant::now() {
-            return Ok(());
-        }
-        match self.claim_anew(tries, wish).await {
-            Ok(claim) => self.state = State::Open(Box::new(claim)),
-            Err(reason) if since.elapsed() > AWAY_MAX => {
-                let waited = seconds(since.elapsed());
-                return Err(Trouble::Unreachable(format!("{reason}, for {waited}")));
-            }
-            Err(_) => {
-                let pause = PAUSE_FIRST.saturating_mul(2u32.saturating_pow(tries)).min(PAUSE_MAX);
-                let again = Instant::now() + pause;
-                self.state = State::Broken { again, since, tries: tries.saturating_add(1) };
-            }
-        }
-        Ok(())
-    }
-
-    async fn claim_anew(&mut self, tries: u32, wish: Wish) -> Result<Claim, String> {
-        // The connection mends itself if the scheduler comes back where it was.
-        if tries > 0 && self.config.schedulers.len() > 1 {
-            let reached = in_time(async { Ok(Pool::reach(self.config).await) }).await;
-            let reached = reached.map_err(|status| status.message().to_owned())?;
-            self.pool = reached.map_err(|trouble| trouble.to_string())?;
-        }
-        let claim = in_time(Claim::open(&self.pool, &self.job, wish)).await;
-        claim.map_err(|status| status.message().to_owned())
     }
 
     /// Whether there is work on the job and nobody who could do it; `None` if nobody says.
@@ -185,6 +186,51 @@ impl<'a> Link<'a> {
             claim.release().await;
         }
     }
+}
+
+/// Tries until there is a claim again; in vain for too long is trouble.
+async fn mend(
+    config: &Config,
+    mut pool: Pool,
+    job: String,
+    wishes: watch::Receiver<Wish>,
+) -> Result<(Pool, Claim), Trouble> {
+    let mut pause = PAUSE_FIRST;
+    let (mut segment, mut since) = (wishes.borrow().segment, Instant::now());
+    loop {
+        tokio::time::sleep(pause).await;
+        let wish = *wishes.borrow();
+        if wish.segment != segment {
+            (segment, since) = (wish.segment, Instant::now());
+        }
+        let is_first = pause == PAUSE_FIRST;
+        let reason = match claim_anew(config, &mut pool, &job, is_first, wish).await {
+            Ok(claim) => return Ok((pool, claim)),
+            Err(reason) => reason,
+        };
+        if since.elapsed() > AWAY_MAX {
+            let waited = seconds(since.elapsed());
+            return Err(Trouble::Unreachable(format!("{reason}, for {waited}")));
+        }
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+async fn claim_anew(
+    config: &Config,
+    pool: &mut Pool,
+    job: &str,
+    is_first: bool,
+    wish: Wish,
+) -> Result<Claim, String> {
+    // The connection mends itself if the scheduler comes back where it was.
+    if !is_first && config.schedulers.len() > 1 {
+        let reached = in_time(async { Ok(Pool::reach(config).await) }).await;
+        let reached = reached.map_err(|status| status.message().to_owned())?;
+        *pool = reached.map_err(|trouble| trouble.to_string())?;
+    }
+    let claim = in_time(Claim::open(pool, job, wish)).await;
+    claim.map_err(|status| status.message().to_owned())
 }
 
 /// An answer that the caller's own words have to wait for.

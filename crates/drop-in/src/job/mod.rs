@@ -2,13 +2,15 @@
 //!
 //! [`run`] asks what the source is, makes the job's request of what the line means, submits it, and
 //! then follows it to its end: `claim` says what is wanted, `fetch` gets segments from workers,
-//! `files` gives them their names. A seek is another run on the same job.
+//! `files` gives them their names; `known` says
+//! whom to ask while the scheduler is away. A seek is another run on the same job.
 
 mod claim;
 mod fetch;
 mod files;
 mod follow;
 mod keys;
+mod known;
 pub mod layout;
 mod link;
 mod report;

@@ -43,7 +43,7 @@ pub fn list(arguments: &ListArguments) -> Result<(), Ending> {
         workers.iter().for_each(|worker| to_stdout(&as_json(worker).to_string()));
         return Ok(());
     }
-    let mut table = Table::new(&["WORKER", "STATE", "SPANS", "DEVICES"]);
+    let mut table = Table::new(&["WORKER", "STATE", "SPANS", "COMMANDS", "DEVICES"]);
     for worker in &workers {
         let spans: u32 = worker.devices.iter().map(|device| device.spans).sum();
         let devices = worker.devices.iter().map(|device| match device.quarantined_for_ms {
@@ -54,6 +54,10 @@ pub fn list(arguments: &ListArguments) -> Result<(), Ending> {
             worker.name.clone(),
             state(worker).to_owned(),
             spans.to_string(),
+            match &worker.commands {
+                Some(v1::CommandsInfo { places, running }) => format!("{running} of {places}"),
+                None => "-".to_owned(),
+            },
             devices.collect::<Vec<_>>().join(", "),
         ]);
     }
@@ -70,10 +74,11 @@ pub fn list(arguments: &ListArguments) -> Result<(), Ending> {
 
 fn state(worker: &v1::WorkerInfo) -> &'static str {
     let spans: u32 = worker.devices.iter().map(|device| device.spans).sum();
+    let commands = worker.commands.map_or(0, |commands| commands.running);
     match (worker.connected, worker.suspected, worker.draining) {
         (false, _, _) => "away",
         (true, true, _) => "silent",
-        (true, false, true) if spans > 0 => "draining",
+        (true, false, true) if spans + commands > 0 => "draining",
         (true, false, true) => "drained",
         (true, false, false) => "ready",
     }
@@ -93,6 +98,9 @@ fn as_json(worker: &v1::WorkerInfo) -> serde_json::Value {
         "state": state(worker),
         "connected": worker.connected,
         "draining": worker.draining,
+        "commands": worker.commands.map(|commands| {
+            json!({ "places": commands.places, "running": commands.running })
+        }),
         "devices": worker.devices.iter().map(device).collect::<Vec<_>>(),
     })
 }
@@ -102,13 +110,16 @@ pub fn drain(arguments: &DrainArguments) -> Result<(), Ending> {
     let DrainArguments { worker, undo, scheduler } = arguments;
     scheduler.ask(|client| async move {
         let request = v1::DrainRequest { worker: worker.clone(), undo: *undo };
-        let spans = client.admin().drain(request).await.map_err(refused)?.into_inner().spans;
-        to_stdout(&match (undo, spans) {
-            (true, _) => format!("{worker} is given work again"),
-            (false, 0) => format!("{worker} is empty, and is given nothing new"),
-            (false, spans) => format!(
-                "{worker} is given nothing new, and hands back {}",
-                counted(spans.into(), "span")
+        let left = client.admin().drain(request).await.map_err(refused)?.into_inner();
+        let spans = counted(left.spans.into(), "span");
+        let commands = counted(left.commands.into(), "command");
+        to_stdout(&match (undo, left.spans, left.commands) {
+            (true, ..) => format!("{worker} is given work again"),
+            (false, 0, 0) => format!("{worker} is empty, and is given nothing new"),
+            (false, _, 0) => format!("{worker} is given nothing new, and hands back {spans}"),
+            (false, 0, _) => format!("{worker} is given nothing new, and ends {commands} first"),
+            (false, ..) => format!(
+                "{worker} is given nothing new, hands back {spans}, and ends {commands} first"
             ),
         });
         Ok(())

@@ -46,7 +46,10 @@ pub(super) fn transcodes(directory: &Path) -> Vec<Finding> {
         Err(error) => {
             let what = if directory.is_dir() { "no file can be made there: " } else { "" };
             let said = format!("{}: {what}{error}", directory.display());
-            let remedy = "let the media server's user write there, and run this as that user";
+            let remedy = match directory.exists() {
+                true => "let the media server's user write there, and run this as that user",
+                false => "make it, or name the one that the media server transcodes into",
+            };
             vec![Finding::fail(CHECK, said, remedy)]
         }
     }

@@ -40,15 +40,31 @@ pub(super) fn programs(
     what: &What,
     variable: &impl Fn(&str) -> Option<OsString>,
 ) -> Vec<Finding> {
-    let drop_in = what.drop_in.clone().or_else(|| ours(variable));
+    let named = what.drop_in.clone().filter(|named| is_drop_in(named) || !named.is_file());
+    let drop_in = named.or_else(|| ours(variable));
     let drop_in = drop_in.as_deref();
     let ffmpeg = local::find_beside(drop_in, config, variable);
     let ffprobe = local::find_ffprobe_beside(drop_in, config, variable);
     vec![
         program("ffmpeg", "SEGUE_LOCAL_FFMPEG", ffmpeg.as_deref(), drop_in),
         program("ffprobe", "SEGUE_LOCAL_FFPROBE", ffprobe.as_deref(), drop_in),
-        sibling(what.drop_in.is_some(), drop_in),
+        match what.drop_in.as_deref() {
+            Some(other) if other.is_file() && !is_drop_in(other) => Finding::fail(
+                SIBLING,
+                format!("{} is not segue-ffmpeg", other.display()),
+                "name segue-ffmpeg; a media server that was given this one does not use the pool",
+            ),
+            named => sibling(named.is_some(), drop_in),
+        },
     ]
+}
+
+const SIBLING: &str = "ffprobe beside segue-ffmpeg";
+
+/// Whether a program answers as segue-ffmpeg alone does.
+fn is_drop_in(program: &Path) -> bool {
+    local::ask(program, &["--segue-explain", "-version"])
+        .is_ok_and(|said| said.status.success() && said.stdout.starts_with(b"here"))
 }
 
 /// segue-ffmpeg beside this program, or else in PATH.
@@ -100,27 +116,30 @@ fn program(
 
 /// Jellyfin takes ffprobe from where ffmpeg is.
 fn sibling(is_named: bool, drop_in: Option<&Path>) -> Finding {
-    const CHECK: &str = "ffprobe beside segue-ffmpeg";
     let Some(drop_in) = drop_in else {
         let remedy = "name it with --drop-in, as the media server was given it";
-        return Finding::warn(CHECK, "segue-ffmpeg was not found", remedy);
+        return Finding::warn(SIBLING, "segue-ffmpeg was not found", remedy);
     };
     let Some(place) = local::jellyfins_ffprobe(drop_in) else {
-        return Finding::fail(CHECK, format!("{} is no program", drop_in.display()), "name a file");
+        return Finding::fail(
+            SIBLING,
+            format!("{} is no program", drop_in.display()),
+            "name a file",
+        );
     };
     if !drop_in.is_file() {
         let said = format!("{} is not there", drop_in.display());
-        return Finding::fail(CHECK, said, "name segue-ffmpeg as the media server was given it");
+        return Finding::fail(SIBLING, said, "name segue-ffmpeg as the media server was given it");
     }
     if place.is_file() {
-        return Finding::ok(CHECK, place.display().to_string());
+        return Finding::ok(SIBLING, place.display().to_string());
     }
     let said = format!("Jellyfin looks for {}, and nothing is there", place.display());
     let remedy = format!("ln -s {} {}", drop_in.display(), place.display());
     match is_named {
-        true => Finding::fail(CHECK, said, remedy),
+        true => Finding::fail(SIBLING, said, remedy),
         // The media server may have been given another path.
-        false => Finding::warn(CHECK, said, remedy),
+        false => Finding::warn(SIBLING, said, remedy),
     }
 }
 
@@ -142,7 +161,7 @@ pub(super) fn kept(config: &Config, variable: &impl Fn(&str) -> Option<OsString>
     };
     let age = SystemTime::now().duration_since(last.at).unwrap_or_default();
     let said = format!(
-        "ffmpeg ran here instead of in the pool {}; the last time {} ago, for a {}: {}",
+        "ffmpeg ran here instead of in the pool {}, the last time {} ago (a {}; it said: {})",
         times(fallbacks.total),
         words(age),
         last.instead_of,

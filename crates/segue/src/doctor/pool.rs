@@ -54,10 +54,16 @@ async fn look(config: &Config, what: &What) -> Vec<Finding> {
     }
     if let Some((_, listed)) = &first {
         findings.push(workers(listed));
+        findings.extend(commands(listed));
     }
     findings.push(maps(&config.path_maps));
     if let Some(path) = &what.film {
-        findings.push(film(config, first.map(|(client, _)| client), path).await);
+        let looks = match first {
+            None => Err("get a scheduler to answer first"),
+            Some((_, listed)) if !listed.iter().any(is_ready) => Err("get a worker ready first"),
+            Some((client, _)) => Ok(client),
+        };
+        findings.push(film(config, looks, path).await);
     }
     findings
 }
@@ -99,11 +105,34 @@ fn version(address: &str, theirs: &str) -> Finding {
     }
 }
 
+fn is_ready(worker: &v1::WorkerInfo) -> bool {
+    worker.connected && !worker.suspected && !worker.draining
+}
+
+/// Whether what is no playback finds a place, if there is a worker at all.
+fn commands(listed: &[v1::WorkerInfo]) -> Option<Finding> {
+    const CHECK: &str = "commands";
+    let ready: Vec<_> = listed.iter().filter(|worker| is_ready(worker)).collect();
+    if ready.is_empty() {
+        return None;
+    }
+    let takes = ready.iter().filter(|worker| worker.commands.is_some());
+    let names: Vec<&str> = takes.map(|worker| worker.name.as_str()).collect();
+    Some(match names.is_empty() {
+        false => Finding::ok(CHECK, format!("run on {}", names.join(", "))),
+        true => Finding::warn(
+            CHECK,
+            "no worker runs them: trickplay, posters, subtitles, burned-in ones and HEVC",
+            "start workers with --commands (their logs say why if one that should does not)",
+        ),
+    })
+}
+
 fn workers(listed: &[v1::WorkerInfo]) -> Finding {
     let names = |of: &dyn Fn(&&v1::WorkerInfo) -> bool| -> Vec<&str> {
         listed.iter().filter(|worker| of(worker)).map(|worker| worker.name.as_str()).collect()
     };
-    let ready = names(&|worker| worker.connected && !worker.suspected && !worker.draining);
+    let ready = names(&|worker| is_ready(worker));
     let silent = names(&|worker| !worker.connected || worker.suspected);
     let draining = names(&|worker| worker.connected && !worker.suspected && worker.draining);
     let mut said = match ready.is_empty() {
@@ -145,12 +174,15 @@ fn maps(maps: &[PathMap]) -> Finding {
 }
 
 /// Whether a worker can read it, by the name that it has there.
-async fn film(config: &Config, client: Option<Client>, path: &Path) -> Finding {
+async fn film(config: &Config, looks: Result<Client, &str>, path: &Path) -> Finding {
     const CHECK: &str = "film";
     let shown = path.display();
     // A link keeps its name, as that is what is asked for; only `..` leads elsewhere over one.
     let climbs = path.components().any(|part| part == Component::ParentDir);
     let absolute = match path.canonicalize() {
+        Ok(canonical) if canonical.is_dir() => {
+            return Finding::fail(CHECK, format!("{shown} is a directory"), "name a film in it");
+        }
         Ok(canonical) if climbs => canonical,
         Ok(_) => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
         Err(error) => {
@@ -162,12 +194,12 @@ async fn film(config: &Config, client: Option<Client>, path: &Path) -> Finding {
         let said = format!("{shown} cannot be named to workers");
         return Finding::fail(CHECK, said, "a bucket's objects have names in UTF-8: rename it");
     };
-    let Some(client) = client else {
-        return Finding::fail(
-            CHECK,
-            format!("nobody was there to look at {source}"),
-            "get a scheduler to answer first",
-        );
+    let client = match looks {
+        Ok(client) => client,
+        Err(remedy) => {
+            let said = format!("nobody was there to look at {source}");
+            return Finding::fail(CHECK, said, remedy);
+        }
     };
     let request = v1::DescribeRequest { source: source.clone() };
     let answer = within(DESCRIBE, async { client.jobs().describe(request).await }).await;
@@ -176,7 +208,8 @@ async fn film(config: &Config, client: Option<Client>, path: &Path) -> Finding {
         Ok(Err(status)) => status.message().to_owned(),
         Err(reason) => reason,
     };
-    let remedy = "mount it there, or say in path_maps (SEGUE_PATH_MAP) what workers call it";
+    let remedy = "if it is another file there, or none, mount it, or say in path_maps \
+                  (SEGUE_PATH_MAP) what workers call it; if it is the same, name one that plays";
     Finding::fail(CHECK, format!("workers know it as {source}: {reason}"), remedy)
 }
 
@@ -196,6 +229,17 @@ mod tests {
         assert!(found.said.contains("away or silent: a") && found.said.contains("drained: b"));
         assert_eq!(workers(&[]).verdict, Verdict::Fail);
         assert_eq!(workers(&[worker("a", true, false)]).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn a_pool_without_commands_is_pointed_out() {
+        let mut takes = worker("b", true, false);
+        takes.commands = Some(v1::CommandsInfo { places: 2, running: 0 });
+        let verdict = |listed: &[v1::WorkerInfo]| commands(listed).map(|found| found.verdict);
+        assert_eq!(verdict(&[worker("a", true, false)]), Some(Verdict::Warn));
+        assert_eq!(verdict(&[worker("a", true, false), takes.clone()]), Some(Verdict::Ok));
+        takes.draining = true;
+        assert_eq!(verdict(&[takes]), None);
     }
 
     #[test]
