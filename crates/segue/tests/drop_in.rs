@@ -15,7 +15,7 @@ use support::drop_in::{
 };
 use support::machine::mounting;
 use support::pool::{Pool, until};
-use support::{contents, run};
+use support::run;
 use tempfile::tempdir;
 
 fn command(pool: &Pool, line: &Line) -> Command {
@@ -237,14 +237,14 @@ fn on_a_full_disk_there_are_as_many_segments_as_fit_and_none_is_half_written() {
     assert_eq!(listed.lines().collect::<Vec<_>>(), ["X0.ts"], "{said}");
 }
 
-/// How many segments the store has.
+/// How many segments the store has. What is just being put has another name, which may be gone soon.
 fn stored(pool: &Pool) -> u32 {
-    let objects = contents(&Path::new(&pool.store).join("jobs"));
     let is_segment = |path: &&PathBuf| {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        name.parse::<u32>().is_ok()
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let number = name.strip_suffix(".ts").or(name.strip_suffix(".m4s"));
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
     };
-    objects.keys().filter(is_segment).count() as u32
+    support::names(&Path::new(&pool.store).join("jobs")).iter().filter(is_segment).count() as u32
 }
 
 /// Kills the scheduler when segment `last` is there, while nothing is being made: how many there were

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::draws::Draws;
@@ -62,7 +64,7 @@ fn any_pattern_of_kills_and_stops_ends_in_the_same_bytes_and_leaves_no_orphan() 
             match draws.below(4) {
                 0 => worker.signal(signal),
                 _ if children.is_empty() => {}
-                _ => drop(kill_process(children[draws.below(children.len())], signal)),
+                _ => disturb(children[draws.below(children.len())], signal),
             }
         }
         let (status, errors) = run.finish();
@@ -76,6 +78,20 @@ fn any_pattern_of_kills_and_stops_ends_in_the_same_bytes_and_leaves_no_orphan() 
         }
         drop(pool);
         until("every child has ended", || seen.iter().all(|pid| !lives(*pid)).then_some(()));
+    }
+}
+
+/// Kills a process, or stops it for longer than a batch has patience with what is behind it. One that
+/// stands still for good before its first segment is given up after a minute: `make chaos` waits for
+/// that.
+fn disturb(pid: Pid, signal: Signal) {
+    // It may have ended in the meantime.
+    let _ = kill_process(pid, signal);
+    if signal == Signal::STOP {
+        thread::spawn(move || {
+            thread::sleep(Duration::from_secs(5));
+            let _ = kill_process(pid, Signal::CONT);
+        });
     }
 }
 

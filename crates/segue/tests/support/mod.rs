@@ -176,11 +176,12 @@ pub fn run(command: &mut Command) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-/// Everything below a directory that a player may read, by name: not the journal.
+/// Everything below a directory that a player may read, by name: not the journal, and not what a
+/// store is just putting, or was when its worker was killed.
 pub fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     names(directory)
         .into_iter()
-        .filter(|name| name != Path::new(".segue-journal"))
+        .filter(|name| name != Path::new(".segue-journal") && !name.to_string_lossy().contains('#'))
         .map(|name| (name.clone(), fs::read(directory.join(&name)).expect("a file is readable")))
         .collect()
 }
