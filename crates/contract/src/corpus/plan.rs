@@ -33,14 +33,7 @@ pub struct Plan {
     /// Whether it begins anywhere but at its film's start.
     pub seeks: bool,
     words: Vec<Word>,
-    inputs: Vec<Opened>,
-}
-
-/// An input as the line opens it.
-#[derive(Clone, Debug)]
-struct Opened {
-    name: String,
-    prefix: &'static str,
+    inputs: Vec<String>,
 }
 
 /// Takes a line's program and words apart: some lines lack the program's name.
@@ -106,17 +99,13 @@ impl Plan {
             return Err("it reads standard input".to_owned());
         }
         let mut placed = Vec::new();
-        let mut inputs = Vec::new();
         for name in &files.inputs {
-            let path = files::absolute(WORK, name);
-            let index = line.inputs().position(|group| bare(&group.file.name) == name);
+            let path = files::absolute(WORK, bare(name));
+            let index = line.inputs().position(|group| group.file.name == *name);
             let stuff = match index {
                 Some(index) => layout::stuff(&line, index as u32)?,
                 None => layout::beside(&path)?,
             };
-            let prefixed = line.inputs().any(|group| group.file.name == format!("file:{name}"));
-            let prefix = if prefixed { "file:" } else { "" };
-            inputs.push(Opened { name: name.clone(), prefix });
             placed.push((path, stuff));
         }
         let mut directories = vec![WORK.to_owned()];
@@ -145,7 +134,7 @@ impl Plan {
         let seeks = line
             .options()
             .any(|option| option.name == "ss" && !option.text().chars().all(|c| "0:.".contains(c)));
-        let (program, words) = (line.program, files.words);
+        let (program, words, inputs) = (line.program, files.words, files.inputs);
         Ok(Plan { program, answer, line, placed, directories, lists, seeks, words, inputs })
     }
 
@@ -162,12 +151,14 @@ impl Plan {
             Piece::Root => root.to_owned(),
             Piece::Device => "/dev/dri/renderD128".to_owned(),
             Piece::Input(index) => {
-                let Opened { name, prefix } = &self.inputs[*index];
-                let path = match name.starts_with('/') {
-                    true => format!("{root}{}", files::absolute(WORK, name)),
+                let name = &self.inputs[*index];
+                let path = bare(name);
+                let prefix = name.strip_suffix(path).unwrap_or_default();
+                let path = match path.starts_with('/') {
+                    true => format!("{prefix}{root}{}", files::absolute(WORK, path)),
                     false => name.clone(),
                 };
-                if alone { format!("{prefix}{path}") } else { protected(&path) }
+                if alone { path } else { protected(&path) }
             }
         };
         word.iter().map(piece).collect()

@@ -96,7 +96,7 @@ pub fn gather(mut files: Files, maps: &[PathMap], directory: &str) -> Result<Gat
     let mut directories = vec![directory.to_owned()];
     let (mut present, mut growing) = (Vec::new(), Vec::new());
     // One that is to be read as a file is there as well, so that ffmpeg says what it is.
-    let whole = files.inputs.iter().map(|path| absolute(directory, path));
+    let whole = files.inputs.iter().map(|name| absolute(directory, local(name).1));
     directories.extend(whole.filter(|path| Path::new(path).is_dir()));
     for Output { directory, name, growing: grows } in &files.outputs {
         if Path::new(directory).is_dir() && !directories.contains(directory) {
@@ -131,20 +131,21 @@ fn open_inputs(
 ) -> Vec<Input> {
     let mut inputs = Vec::new();
     let mut places = Vec::new();
-    for path in &files.inputs {
+    for spelled in &files.inputs {
+        let (prefix, path) = local(spelled);
         let whole = absolute(directory, path);
         let opened = open(Path::new(directory).join(path).as_path());
         places.push(match opened {
             Ok((file, size)) => {
                 let name = whole.rsplit('/').next().unwrap_or_default().to_owned();
                 let there = there(&whole, maps);
-                let path = path.clone();
+                let path = spelled.clone();
                 inputs.push(Input { path, name, size, there, file: Arc::new(file) });
                 vec![Piece::Input(inputs.len() - 1)]
             }
             // The program's directory there is called as it is here.
-            Err(_) if !path.contains([':', '/']) => vec![Piece::Text(path.clone())],
-            Err(_) => vec![Piece::Root, Piece::Text(whole)],
+            Err(_) if !path.contains([':', '/']) => vec![Piece::Text(spelled.clone())],
+            Err(_) => vec![Piece::Text(prefix.to_owned()), Piece::Root, Piece::Text(whole)],
         });
     }
     let replace = |pieces: &mut Vec<Piece>| {
@@ -164,6 +165,12 @@ fn open_inputs(
         }
     }
     inputs
+}
+
+/// A `file:` before a path, and the path.
+fn local(name: &str) -> (&str, &str) {
+    let path = paths::local(name).unwrap_or(name);
+    (&name[..name.len() - path.len()], path)
 }
 
 fn open(path: &Path) -> io::Result<(File, u64)> {

@@ -138,7 +138,7 @@ impl Reader {
         }
         match meaning {
             Meaning::Film => {
-                *value = format!("{MARK}{}{MARK}", self.add_input(&path));
+                *value = format!("{MARK}{}{MARK}", self.add_input(value));
                 return Ok(true);
             }
             Meaning::Read => self.add_side(Side::File(whole.clone())),

@@ -149,7 +149,7 @@ impl Reader {
             self.add_side(Side::Matching { directory, name });
             return Ok(self.in_tree(path, prefix));
         }
-        Ok(vec![Piece::Input(self.add_input(path))])
+        Ok(vec![Piece::Input(self.add_input(name))])
     }
 
     /// A list is read where it is written; what it names is opened as inputs are.

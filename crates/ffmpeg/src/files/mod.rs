@@ -75,7 +75,8 @@ pub struct Output {
 pub struct Files {
     /// What to run, behind the program's name.
     pub words: Vec<Word>,
-    /// Inputs as the line names them, by index; relative ones are the working directory's.
+    /// Inputs as the line names them, with a `file:` that is there, by index; relative ones are the
+    /// working directory's.
     pub inputs: Vec<String>,
     /// What is read beside them.
     pub sides: Vec<Side>,
@@ -214,10 +215,10 @@ impl Reader {
         }
     }
 
-    fn add_input(&mut self, path: &str) -> usize {
-        let known = self.files.inputs.iter().position(|input| input == path);
+    fn add_input(&mut self, name: &str) -> usize {
+        let known = self.files.inputs.iter().position(|input| input == name);
         known.unwrap_or_else(|| {
-            self.files.inputs.push(path.to_owned());
+            self.files.inputs.push(name.to_owned());
             self.files.inputs.len() - 1
         })
     }

@@ -272,7 +272,7 @@ fn a_film_that_the_worker_may_see_is_read_there() {
     // What is here is no film: who reads it here finds nothing.
     fs::write(&mine, vec![0; fs::metadata(&film).unwrap().len() as usize]).unwrap();
     let out = house.path("out.ts").display().to_string();
-    let mine = mine.display().to_string();
+    let mine = format!("file:{}", mine.display());
     let mut command = house.ffmpeg(&["-i", &mine, "-c", "copy", &out]);
     let said =
         command.env("SEGUE_TEST_MAP", format!("{}={media}", here.display())).output().unwrap();
@@ -295,6 +295,7 @@ fn what_ffmpeg_rejects_is_rejected_with_its_exit_code() {
         &["-v", "error", "-i", "missing.mkv", "out.mp4"],
         &["-v", "error", "-i", &folder, "out.mp4"],
         &["-v", "error", "-i", "/nowhere/missing.mkv", "out.mp4"],
+        &["-v", "error", "-i", "file:/nowhere/missing.mkv", "out.mp4"],
         &["-v", "error", "-i", &film, "-strange_option", "1", "out.mp4"],
         &["-v", "error", "-i", &film, "no/such/directory/out.mp4"],
         &["-v", "error", "-n", "-i", &film, "there.mkv"],
@@ -313,6 +314,7 @@ fn what_ffmpeg_rejects_is_rejected_with_its_exit_code() {
     }
     house.nothing_is_left();
 }
+
 #[test]
 fn ffprobe_runs_there_too() {
     let house = House::new(1);
