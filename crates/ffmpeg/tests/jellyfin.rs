@@ -326,7 +326,7 @@ fn turned_films_are_understood_on_any_hardware() {
         "hwmap=derive_device=vulkan,format=vulkan,transpose_vulkan=dir=clock,scale_vulkan=w=720:h=1280,hwmap=derive_device=vaapi,format=vaapi",
     ] {
         let video = job(&Shape { filters, ..VAAPI }).content.video.unwrap();
-        assert_eq!(video.rotation, Rotation::Ignored);
+        assert_eq!(video.rotation, Rotation::Told);
         assert_eq!(video.steps[0], Step::Turn(Turn::Clockwise), "{filters}");
         let source = Picture { width: 1920, height: 1080, pixel: Time::from_secs(1) };
         let size = size_after(&video.steps, source).unwrap();

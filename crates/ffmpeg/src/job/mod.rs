@@ -126,7 +126,10 @@ pub enum Pick {
 pub enum Rotation {
     /// It is shown upright.
     Upright,
-    /// Its pixels stay as they are stored.
+    /// Its pixels stay as they are stored; where the packaging has a place for it, players are told to
+    /// turn it.
+    Told,
+    /// Its pixels stay as they are stored, and nobody is told.
     Ignored,
 }
 
@@ -299,6 +302,16 @@ pub enum Proviso {
         /// Frames from keyframe to keyframe.
         frames: u32,
     },
+    /// So many frames last as long as from one forced keyframe to the next, or longer, or are a whole
+    /// part of that: nothing comes between but keyframes at even distances.
+    GopFits {
+        /// The most from keyframe to keyframe.
+        frames: u32,
+    },
+    /// It has so many pictures a second.
+    Rate(Time),
+    /// It is stored as it is shown.
+    NotTurned,
     /// Its pictures are of 8 bits and 4:2:0: the line does not say what others become, and some
     /// encoders keep them.
     PlainPixels,
@@ -325,6 +338,17 @@ impl fmt::Display for Proviso {
             Proviso::GopIsSegment { frames } => {
                 write!(f, "{frames} frames, once or several times, are as long as a segment")
             }
+            Proviso::GopFits { frames } => write!(
+                f,
+                "{frames} frames are as long as from one forced keyframe to the next, or longer, or a \
+                 whole part of that"
+            ),
+            Proviso::Rate(rate) => write!(
+                f,
+                "the source has {} pictures a second, so that none is repeated or left out",
+                rate.as_secs_f64()
+            ),
+            Proviso::NotTurned => f.write_str("the source is stored as it is shown"),
             Proviso::PlainPixels => f.write_str("the source's pictures are of 8 bits and 4:2:0"),
             Proviso::EndsAt(time) => write!(f, "the source ends at about {} s", time.as_secs_f64()),
             Proviso::EvenPictures => f.write_str(

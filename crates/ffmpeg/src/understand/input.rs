@@ -1,8 +1,10 @@
 //! What stands before `-i`, and the file itself.
 
-use segue_model::Time;
+use segue_model::{DeinterlaceMethod, Time};
 
+use crate::expression::Expression;
 use crate::finding::{Meaning, differs, immaterial, prevents, understood, unknown};
+use crate::job::picture::{Fit, Scaling, Step};
 use crate::job::{Rotation, Source};
 use crate::line::Opt;
 use crate::number;
@@ -15,6 +17,8 @@ pub(super) struct Input {
     pub format: Option<String>,
     pub rotation: Rotation,
     pub source: Option<Source>,
+    /// What the decoder does besides.
+    pub cuvid: Cuvid,
 }
 
 /// Containers that are films, in the names of ffmpeg's demuxers.
@@ -57,7 +61,13 @@ const CONTAINERS: [&str; 34] = [
 
 impl Input {
     pub fn new() -> Input {
-        Input { seek: None, format: None, rotation: Rotation::Upright, source: None }
+        Input {
+            seek: None,
+            format: None,
+            rotation: Rotation::Upright,
+            source: None,
+            cuvid: Cuvid::default(),
+        }
     }
 
     /// The file.
@@ -97,15 +107,22 @@ impl Input {
             | "afbc" => {
                 immaterial("how the caller would decode; each worker uses its own hardware")
             }
-            "c" | "codec" | "vcodec" | "acodec" => decoder(text),
+            "c" | "codec" | "vcodec" | "acodec" => {
+                self.cuvid.named |= text.ends_with("_cuvid");
+                decoder(text)
+            }
+            "resize" | "deint" | "drop_second_field" => self.cuvid.option(option),
+            "surfaces" | "gpu" => {
+                immaterial("how the caller would decode; each worker uses its own hardware")
+            }
             "threads" | "thread_queue_size" | "thread_type" => {
                 immaterial("threads; workers have their own number")
             }
             "autorotate" => {
-                self.rotation = if option.negated || text == "0" {
-                    Rotation::Ignored
-                } else {
-                    Rotation::Upright
+                self.rotation = match (self.rotation, option.negated || text == "0") {
+                    (Rotation::Ignored, _) => Rotation::Ignored,
+                    (_, true) => Rotation::Told,
+                    (_, false) => Rotation::Upright,
                 };
                 understood("whether a source that says it is turned is shown upright")
             }
@@ -149,6 +166,75 @@ impl Input {
             ),
             _ => prevents("changes what is read from the source"),
         }
+    }
+}
+
+/// What NVIDIA's decoders do besides, as Jellyfin had them do until 10.7.
+#[derive(Debug, Default)]
+pub(super) struct Cuvid {
+    /// One of them is named.
+    named: bool,
+    size: Option<(Expression, Expression)>,
+    deinterlaces: bool,
+    drops_second_field: bool,
+    said: bool,
+}
+
+impl Cuvid {
+    fn option(&mut self, option: &Opt) -> Meaning {
+        self.said = true;
+        let text = option.text();
+        match option.name.as_str() {
+            "resize" => {
+                let side = |text: &str| {
+                    let number = number::count(text).filter(|side| (1..=16_384).contains(side))?;
+                    Expression::parse(&number.to_string(), &[]).ok()
+                };
+                let sides = text.split_once('x').and_then(|(w, h)| Some((side(w)?, side(h)?)));
+                self.size = sides;
+                match self.size {
+                    Some(_) => understood(format!("scaled to {text}")),
+                    None => prevents("is no size"),
+                }
+            }
+            "deint" => {
+                self.deinterlaces = !matches!(text, "0" | "weave");
+                match text {
+                    "0" | "weave" => immaterial("is so without it"),
+                    "1" | "bob" | "2" | "adaptive" => understood("deinterlaced"),
+                    _ => unknown(),
+                }
+            }
+            _ => match number::truth(text) {
+                Some(drops) => {
+                    self.drops_second_field = drops;
+                    understood("a frame of each pair of fields")
+                }
+                None => unknown(),
+            },
+        }
+    }
+
+    /// Whether it was asked of a decoder that has no such options.
+    pub fn is_misplaced(&self) -> bool {
+        self.said && !self.named
+    }
+
+    /// Whether it comes before a picture is turned upright.
+    pub fn scales(&self) -> bool {
+        self.size.is_some()
+    }
+
+    /// What is done to pictures before anything else.
+    pub fn steps(&self) -> impl Iterator<Item = Step> {
+        let every_field = !self.drops_second_field;
+        let method = DeinterlaceMethod::Bwdif;
+        // They know which frames are interlaced.
+        let fields = Step::Deinterlace { method, every_field, marked_only: true };
+        let size = self.size.clone().map(|(width, height)| {
+            Step::Scale(Scaling { width, height, fit: Fit::Stretch, divisible_by: 1 })
+        });
+        self.deinterlaces.then_some(fields).into_iter().chain(size)
     }
 }
 

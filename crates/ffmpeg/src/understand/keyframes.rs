@@ -17,10 +17,15 @@ const FRAMES_MAX: u32 = 40_000;
 /// How far apart the keyframes are that an expression forces, as a part of `segment`: the rule is
 /// run on made-up frames, as ffmpeg does for each frame, from `start` on. `None` if the first frame
 /// is none, or they are not evenly apart by `segment` or a whole fraction of it.
+///
+/// A rule that counts frames depends on how many there are in a second, which no line says.
 pub(crate) fn interval(rule: &Expression, segment: Time, start: Time) -> Option<Time> {
+    if counts_frames(rule) {
+        return None;
+    }
     let times = forced(rule, start.as_secs_f64(), segment.as_secs_f64())?;
     let frame = 1.01 / RATE;
-    (1..=12).find_map(|parts| {
+    let interval = (1..=12).find_map(|parts| {
         let wanted = segment.as_secs_f64() / f64::from(parts);
         // Less than a few frames would be taken for anything.
         let even = wanted > 4.0 * frame
@@ -30,6 +35,29 @@ pub(crate) fn interval(rule: &Expression, segment: Time, start: Time) -> Option<
         let total = wanted * (times.len() - 1) as f64;
         (even && (last - total).abs() <= 2.0 * frame)
             .then(|| segment * Time::new(1, i64::from(parts)))
+    })?;
+    goes_on(rule, start.as_secs_f64(), interval.as_secs_f64()).then_some(interval)
+}
+
+/// Whether a rule depends on how many frames there are in a second.
+pub(crate) fn counts_frames(rule: &Expression) -> bool {
+    rule.uses("n") || rule.uses("prev_forced_n")
+}
+
+/// Whether a rule forces the same as at the beginning in the middle and at the end of a long film.
+fn goes_on(rule: &Expression, start: f64, interval: f64) -> bool {
+    [50.0, 500.0, 5_000.0, 50_000.0].into_iter().all(|forced| {
+        let at = start + forced * interval;
+        let forces = |t: f64| {
+            let value = rule.value(&|name| match name {
+                "n_forced" => forced,
+                "prev_forced_t" => at - interval,
+                "t" => t,
+                _ => f64::NAN,
+            });
+            value != 0.0 && !value.is_nan()
+        };
+        !forces(at - 1.01 / RATE) && forces(at + 1.01 / RATE)
     })
 }
 
@@ -88,5 +116,11 @@ mod tests {
         assert_eq!(every("gte(t,1554+n_forced*3)", 3, 0), None);
         assert_eq!(every("1", 3, 0), None);
         assert_eq!(every("0", 3, 0), None);
+        // Frames are not seconds.
+        assert_eq!(every("not(mod(n,300))", 3, 0), None);
+        assert_eq!(every("gte(n,n_forced*300)", 3, 0), None);
+        assert_eq!(every("if(isnan(prev_forced_n),1,eq(n,prev_forced_n+300))", 3, 0), None);
+        // For a minute only.
+        assert_eq!(every("gte(t,n_forced*3)*lt(t,60)", 3, 0), None);
     }
 }

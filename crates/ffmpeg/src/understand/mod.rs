@@ -15,7 +15,7 @@ mod tuning;
 mod video;
 
 use crate::finding::{Finding, Findings, Meaning, Verdict, immaterial, prevents, understood};
-use crate::job::{FrameRate, Job};
+use crate::job::Job;
 use crate::line::{CommandLine, Group, Opt, Program, Role};
 use crate::options::{Arity, Scope};
 
@@ -37,7 +37,8 @@ struct Run {
     overwrite: bool,
     copy_timestamps: bool,
     from_zero: bool,
-    frame_rate: Option<FrameRate>,
+    /// Frames are shown as they come.
+    uneven: bool,
     /// An even rate is asked for by name: from the start on, wherever the first frame is.
     filled: bool,
 }
@@ -187,7 +188,7 @@ impl Run {
                     understood("frames at an even rate, as with HLS")
                 }
                 "2" | "vfr" => {
-                    self.frame_rate = Some(FrameRate::Variable);
+                    self.uneven = true;
                     understood("frames as they come")
                 }
                 _ => prevents("which frames there are would depend on how they are read"),

@@ -4,7 +4,10 @@ use segue_model::Time;
 
 use crate::expression::Expression;
 use crate::finding::{Findings, Meaning, differs, immaterial, prevents, understood, unknown};
-use crate::job::{Boundaries, Content, Demand, Job, Proviso, Timestamps, Video};
+use crate::job::picture::Step;
+use crate::job::{
+    Boundaries, Content, Demand, FrameRate, Job, Proviso, Rotation, Timestamps, Video,
+};
 use crate::line::{CommandLine, Group, Opt, Value};
 use crate::number;
 
@@ -28,13 +31,8 @@ impl<'a> Output<'a> {
     pub fn new(line: &CommandLine, group: &'a Group) -> Output<'a> {
         let streams = Streams::of(line, group);
         let family = streams.codec(group, For::Video).and_then(video::family);
-        Output {
-            group,
-            streams,
-            video: family.map(VideoOptions::new),
-            sound: SoundOptions::new(),
-            hls: Hls::new(),
-        }
+        let sound = SoundOptions::new(streams.codec(group, For::Audio).unwrap_or_default());
+        Output { group, streams, video: family.map(VideoOptions::new), sound, hls: Hls::new() }
     }
 
     pub fn file(&mut self, name: &str) -> Meaning {
@@ -160,6 +158,10 @@ impl<'a> Output<'a> {
             findings.add("(streams)", prevents(fault.clone()));
             return None;
         }
+        if input.cuvid.is_misplaced() {
+            let meaning = "only NVIDIA's decoders (`-c:v h264_cuvid`) have such options";
+            findings.add("(-resize, -deint)", prevents(meaning));
+        }
         self.encoders_named(findings);
         if !self.hls.is_hls {
             return None;
@@ -181,7 +183,7 @@ impl<'a> Output<'a> {
         if self.copies_sound() {
             provisos.push(Proviso::CopiedSound);
         }
-        provisos.extend(gop.map(|frames| Proviso::GopIsSegment { frames }));
+        provisos.extend(gop);
         provisos.extend(input.format.clone().map(Proviso::IsFormat));
         let video = match (&self.streams.video, self.video) {
             (Some(place), Some(options)) => {
@@ -195,12 +197,28 @@ impl<'a> Output<'a> {
                     provisos.push(Proviso::PlainPixels);
                 }
                 let profile = options.highest_profile(findings);
+                let frame_rate = options.frame_rate(run.uneven);
+                let steps: Vec<Step> = input.cuvid.steps().chain(options.chain.steps).collect();
+                let rates = steps.iter().filter_map(|step| match step {
+                    Step::FrameRate(rate) => Some(*rate),
+                    _ => None,
+                });
+                let rate = match frame_rate {
+                    FrameRate::Fixed(rate) => Some(rate),
+                    _ => None,
+                };
+                let mut rates: Vec<Proviso> = rates.chain(rate).map(Proviso::Rate).collect();
+                rates.dedup();
+                provisos.extend(rates);
+                if input.cuvid.scales() && input.rotation == Rotation::Upright {
+                    provisos.push(Proviso::NotTurned);
+                }
                 Some(Video {
                     stream: place.pick.clone(),
-                    steps: options.chain.steps,
+                    steps,
                     rotation: input.rotation,
                     colour: options.chain.colour,
-                    frame_rate: run.frame_rate.unwrap_or(options.frame_rate),
+                    frame_rate,
                     rate_control,
                     preset,
                     profile,
@@ -251,17 +269,23 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// How far apart keyframes are, and the frames between them if nothing but that was said.
-    fn keyframes(&self, segment: Time, findings: &mut Findings) -> (Time, Option<u32>) {
+    /// How far apart keyframes are, and what a number of frames between them takes for granted.
+    fn keyframes(&self, segment: Time, findings: &mut Findings) -> (Time, Option<Proviso>) {
         let Some(video) = &self.video else { return (segment, None) };
         match (&video.forced, video.gop) {
-            (Some(rule), _) => match rule_interval(rule, segment, self.begins(segment), findings) {
-                Some(interval) => (interval, None),
+            (Some(rule), gop) => match rule_interval(rule, segment, self.begins(segment), findings)
+            {
+                Some(interval) => (interval, gop.map(|frames| Proviso::GopFits { frames })),
                 None => {
-                    let fault = format!(
-                        "this rule of keyframes does not give segments of {} s",
-                        segment.as_secs_f64()
-                    );
+                    let fault = match keyframes::counts_frames(rule) {
+                        true => {
+                            "this rule of keyframes counts frames, and a job seconds".to_owned()
+                        }
+                        false => format!(
+                            "this rule of keyframes does not give segments of {} s",
+                            segment.as_secs_f64()
+                        ),
+                    };
                     findings.add(format!("-force_key_frames expr:{rule}"), prevents(fault));
                     (segment, None)
                 }
@@ -271,7 +295,7 @@ impl<'a> Output<'a> {
                                playlist says; ffmpeg's are a number of frames long, which is \
                                longer by up to a frame";
                 findings.add(format!("(-g {frames} alone)"), differs(meaning));
-                (segment, Some(frames))
+                (segment, Some(Proviso::GopIsSegment { frames }))
             }
             (None, None) => {
                 let fault = "boundaries would be where the encoder happens to put keyframes";

@@ -2,7 +2,7 @@
 
 use segue_model::{Packaging, Time};
 
-use crate::finding::{Findings, Meaning, immaterial, prevents, understood, unknown};
+use crate::finding::{Findings, Meaning, differs, immaterial, prevents, understood, unknown};
 use crate::job::{PlaylistKind, Projection};
 use crate::line::Opt;
 use crate::number;
@@ -25,6 +25,8 @@ pub(super) struct Hls {
     by_rename: bool,
     independent: bool,
     negative_kept: bool,
+    /// Fragments carry the film's times also after a seek.
+    absolute: bool,
     playlist: Option<String>,
 }
 
@@ -43,6 +45,7 @@ impl Hls {
             by_rename: false,
             independent: false,
             negative_kept: false,
+            absolute: false,
             playlist: None,
         }
     }
@@ -173,6 +176,7 @@ impl Hls {
         let known =
             ["frag_discont", "skip_sidx", "frag_keyframe", "empty_moov", "default_base_moof"];
         if flags.split('+').filter(|flag| !flag.is_empty()).all(|flag| known.contains(&flag)) {
+            self.absolute = flags.split('+').any(|flag| flag == "frag_discont");
             immaterial("fragments stand on their own in any case")
         } else {
             unknown()
@@ -196,6 +200,11 @@ impl Hls {
         if !self.negative_kept {
             let shifted = "ffmpeg shifts all timestamps if the first is below 0";
             findings.add("(no -avoid_negative_ts disabled)", prevents(shifted));
+        }
+        if self.packaging == Packaging::Fmp4 && self.first_segment > 0 && !self.absolute {
+            let counted = "ffmpeg counts the times of fragments from the seek on, and an edit list in \
+                           its header says where that is; a job's are the film's, wherever one seeks";
+            findings.add("(no -hls_segment_options movflags=+frag_discont)", differs(counted));
         }
         if self.segments.is_none() {
             let derived = "the names of segments follow from the playlist's in ways that Segue \

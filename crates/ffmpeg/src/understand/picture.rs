@@ -4,7 +4,7 @@ use segue_model::DeinterlaceMethod;
 
 use crate::expression::Expression;
 use crate::filter::Filter;
-use crate::finding::{Meaning, prevents, understood};
+use crate::finding::{Meaning, differs, prevents, understood};
 use crate::job::Colour;
 use crate::job::picture::{Crop, Fit, SIZE_VARIABLES, Scaling, Step, Turn};
 use crate::number;
@@ -20,6 +20,8 @@ pub(super) struct Chain {
     format_fault: Option<Fault>,
     /// Pictures are made into 8 bits and 4:2:0, whatever they were.
     pub plain: bool,
+    /// What the engine does in its own way.
+    own_way: Vec<&'static str>,
 }
 
 /// Why a filter is not understood.
@@ -58,7 +60,11 @@ pub(super) fn read(filters: &[Filter]) -> Result<(Chain, Meaning), Fault> {
         return Err(fault);
     }
     let words = words(&chain);
-    Ok((chain, understood(words)))
+    let meaning = match chain.own_way.is_empty() {
+        true => understood(words),
+        false => differs(format!("{words}; {}", chain.own_way.join(", and "))),
+    };
+    Ok((chain, meaning))
 }
 
 fn words(chain: &Chain) -> String {
@@ -112,10 +118,16 @@ impl Chain {
         }
     }
 
+    fn in_own_way(&mut self, words: &'static str) {
+        if !self.own_way.contains(&words) {
+            self.own_way.push(words);
+        }
+    }
+
     fn formats(&mut self, filter: &Filter) -> Result<(), Fault> {
         for (key, value) in named(filter, &["pix_fmts"])? {
             match key {
-                "pix_fmts" => self.format(value),
+                "pix_fmts" => self.format(value)?,
                 _ => return Err(not_known(key, value)),
             }
         }
@@ -123,17 +135,22 @@ impl Chain {
     }
 
     /// What pictures are made into here; only the last such place counts.
-    fn format(&mut self, names: &str) {
+    fn format(&mut self, names: &str) -> Result<(), Fault> {
         let any = |known: &[&str]| names.split('|').any(|name| known.contains(&name));
         if any(&PLAIN) {
             self.format_fault = None;
             // Among others to choose from, a surface may hold any number of bits.
             self.plain |= names.split('|').all(|name| PLAIN.contains(&name));
         } else if !any(&SURFACES) {
+            let fault = format!("makes `{names}`, and the engine makes 8 bits and 4:2:0");
+            // What is lost on the way does not come back with a plain format.
+            if !names.split('|').all(is_richer) {
+                return Err(fault);
+            }
             self.plain = false;
-            self.format_fault =
-                Some(format!("makes `{names}`, and the engine makes 8 bits and 4:2:0"));
+            self.format_fault = Some(fault);
         }
+        Ok(())
     }
 
     fn label(&mut self, filter: &Filter) -> Result<(), Fault> {
@@ -158,8 +175,12 @@ impl Chain {
         let (mut every_field, mut marked_only) = (false, false);
         for (key, value) in named(filter, &["mode", "parity", "deint"])? {
             match (key, value) {
-                ("mode", "0" | "send_frame" | "2" | "send_frame_nospatial") => every_field = false,
-                ("mode", "1" | "send_field" | "3" | "send_field_nospatial") => every_field = true,
+                ("mode", "0" | "send_frame") => every_field = false,
+                ("mode", "1" | "send_field") => every_field = true,
+                ("mode", "2" | "send_frame_nospatial" | "3" | "send_field_nospatial") => {
+                    every_field = matches!(value, "3" | "send_field_nospatial");
+                    self.in_own_way("fields above and below are looked at in any case");
+                }
                 ("parity", "-1" | "auto") => {}
                 ("deint", "0" | "all") => marked_only = false,
                 ("deint", "1" | "interlaced") => marked_only = true,
@@ -218,7 +239,7 @@ impl Chain {
             match (key, value) {
                 ("w" | "width", value) => width = Some(value),
                 ("h" | "height", value) => height = Some(value),
-                ("format", value) => self.format(value),
+                ("format", value) => self.format(value)?,
                 ("force_original_aspect_ratio", "disable" | "0") => fit = Fit::Stretch,
                 ("force_original_aspect_ratio", "decrease" | "1") => fit = Fit::Within,
                 ("force_original_aspect_ratio", "increase" | "2") => fit = Fit::Around,
@@ -231,6 +252,10 @@ impl Chain {
                 ("transpose", value) => turn = Some(direction(value)?),
                 ("out_range" | "in_range" | "range", "tv" | "limited" | "mpeg" | "auto") => {}
                 ("tonemap", _) => return Err("tone mapping, which the engine cannot do".into()),
+                ("flags" | "sws_flags", "bicubic") if filter.name == "scale" => {}
+                ("flags" | "sws_flags", _) if filter.name == "scale" => {
+                    self.in_own_way("scaled by a bicubic filter, whichever is named");
+                }
                 (
                     "flags" | "mode" | "extra_hw_frames" | "async_depth" | "scale_mode"
                     | "passthrough" | "interp_algo" | "algo" | "scaler" | "upscaler" | "downscaler"
@@ -333,6 +358,13 @@ impl Chain {
         }
         Ok(())
     }
+}
+
+/// Whether a format holds all that 8 bits and 4:2:0 do.
+fn is_richer(format: &str) -> bool {
+    let families =
+        ["yuv420p1", "yuv422p", "yuv444p", "nv16", "nv20", "nv24", "p010", "p016", "p210", "p216"];
+    families.iter().any(|family| format.starts_with(family))
 }
 
 fn named<'a>(filter: &'a Filter, places: &[&'a str]) -> Result<Vec<(&'a str, &'a str)>, Fault> {

@@ -14,8 +14,12 @@ use crate::number;
 #[derive(Debug)]
 pub(super) struct SoundOptions {
     channels: Option<NonZeroU32>,
-    /// `None` for the encoder's default.
-    rate: Option<SoundRate>,
+    /// `libfdk_aac` makes it, which alone knows variable modes.
+    fdk: bool,
+    /// Bits per second; `None` for the encoder's default.
+    bitrate: Option<u64>,
+    /// Goes before a bit rate.
+    variable: Option<u8>,
     sample_rate: Option<NonZeroU32>,
     steps: Vec<SoundStep>,
 }
@@ -30,8 +34,16 @@ pub(super) fn encoder(name: &str) -> Meaning {
 }
 
 impl SoundOptions {
-    pub fn new() -> SoundOptions {
-        SoundOptions { channels: None, rate: None, sample_rate: None, steps: Vec::new() }
+    /// For an encoder.
+    pub fn new(encoder: &str) -> SoundOptions {
+        SoundOptions {
+            channels: None,
+            fdk: encoder == "libfdk_aac",
+            bitrate: None,
+            variable: None,
+            sample_rate: None,
+            steps: Vec::new(),
+        }
     }
 
     /// An option of sound that is copied.
@@ -71,7 +83,7 @@ impl SoundOptions {
         match option.name.as_str() {
             "ab" | "b" => match number::count(text).filter(|bits| *bits > 0) {
                 Some(bits) => {
-                    self.rate = Some(SoundRate::Bitrate(bits));
+                    self.bitrate = Some(bits);
                     understood("bits per second")
                 }
                 None => prevents("is no number of bits"),
@@ -91,10 +103,14 @@ impl SoundOptions {
                 }
                 _ => prevents("the engine makes 32000, 44100 and 48000 samples a second"),
             },
+            "vbr" if !self.fdk => immaterial("of libfdk_aac, which is not asked"),
             "vbr" => match number::count(text) {
-                Some(0) => immaterial("a bit rate, as without it"),
+                Some(0) => {
+                    self.variable = None;
+                    immaterial("a bit rate, as without it")
+                }
                 Some(mode @ 1..=5) => {
-                    self.rate = Some(SoundRate::FdkVariable(mode as u8));
+                    self.variable = Some(mode as u8);
                     differs(
                         "a bit rate that varies with the sound; a job's is the one that libfdk_aac \
                          reckons with in this mode",
@@ -151,11 +167,15 @@ impl SoundOptions {
             let (channels, sample_rate, steps) = (None, None, Vec::new());
             return Sound { stream, channels, rate: SoundRate::Copied, sample_rate, steps };
         }
-        let default = || SoundRate::EncodersDefault(encoder.to_owned());
+        let rate = match (self.variable, self.bitrate) {
+            (Some(mode), _) => SoundRate::FdkVariable(mode),
+            (None, Some(bits)) => SoundRate::Bitrate(bits),
+            (None, None) => SoundRate::EncodersDefault(encoder.to_owned()),
+        };
         Sound {
             stream,
             channels: self.channels,
-            rate: self.rate.unwrap_or_else(default),
+            rate,
             sample_rate: self.sample_rate,
             steps: self.steps,
         }

@@ -65,11 +65,11 @@ impl Streams {
                 self.provisos.push(Proviso::NoSubtitles);
             }
         } else {
-            let mut entries = Vec::new();
+            let mut mapped = Mapped::default();
             for option in maps {
-                apply(option, &mut entries)?;
+                mapped.apply(option)?;
             }
-            self.assign(line, output, entries, off("vn"), off("an"))?;
+            self.assign(line, output, mapped, off("vn"), off("an"))?;
         }
         match (&self.video, &self.audio) {
             (None, None) => Err("the output has neither picture nor sound".to_owned()),
@@ -81,7 +81,7 @@ impl Streams {
         &mut self,
         line: &CommandLine,
         output: &Group,
-        entries: Vec<Entry>,
+        Mapped { entries, taken }: Mapped,
         no_video: bool,
         no_audio: bool,
     ) -> Result<(), String> {
@@ -98,6 +98,9 @@ impl Streams {
                     } else {
                         (Kind::Audio, Proviso::IsAudio(stream))
                     };
+                    if taken.contains(&kind) {
+                        return Err("takes away what may be that stream".to_owned());
+                    }
                     self.provisos.push(proviso);
                     (kind, Pick::Stream(stream))
                 }
@@ -130,7 +133,7 @@ impl Streams {
     /// What a `-map` means.
     pub fn map(&self, option: &Opt) -> Meaning {
         if self.fault.is_some() {
-            return match apply(option, &mut Vec::new()) {
+            return match Mapped::default().apply(option) {
                 Err(fault) => prevents(fault),
                 Ok(()) => immaterial("in an output whose streams prevent a job"),
             };
@@ -221,41 +224,47 @@ fn codec_kind(option: &Opt) -> Option<Kind> {
     }
 }
 
-fn apply(option: &Opt, entries: &mut Vec<Entry>) -> Result<(), String> {
-    let Value::Map(map) = &option.value else {
-        return Err("ffmpeg refuses this map".to_owned());
-    };
-    let Map { negative, target, sync } = map.value();
-    if sync.is_some() {
-        return Err("keeps a stream in step with another".to_owned());
+/// What the maps of an output come to, one after the other.
+#[derive(Debug, Default)]
+struct Mapped {
+    entries: Vec<Entry>,
+    /// Kinds of which all was taken away: a numbered stream is none of them, or the line is no job.
+    taken: Vec<Kind>,
+}
+
+impl Mapped {
+    fn apply(&mut self, option: &Opt) -> Result<(), String> {
+        let Value::Map(map) = &option.value else {
+            return Err("ffmpeg refuses this map".to_owned());
+        };
+        let Map { negative, target, sync } = map.value();
+        if sync.is_some() {
+            return Err("keeps a stream in step with another".to_owned());
+        }
+        let entry = match target {
+            Target::Label(label) => Entry::Label(label.clone()),
+            Target::Streams { file: 1.., .. } => {
+                return Err("takes a stream of a second file".to_owned());
+            }
+            Target::Streams { specifier, .. } => match &specifier.parts[..] {
+                [Part::Index(index)] => Entry::Index(*index),
+                [Part::Kind(kind)] => Entry::Kind(moving(*kind), None),
+                [Part::Kind(kind), Part::Index(nth)] => Entry::Kind(moving(*kind), Some(*nth)),
+                [] => return Err("takes all streams".to_owned()),
+                _ => return Err("which streams it takes depends on the source".to_owned()),
+            },
+        };
+        match (negative, &entry) {
+            (false, _) => self.entries.push(entry),
+            (true, Entry::Kind(kind, None)) => {
+                self.entries
+                    .retain(|other| !matches!(other, Entry::Kind(other, _) if other == kind));
+                self.taken.push(*kind);
+            }
+            (true, _) => self.entries.retain(|other| *other != entry),
+        }
+        Ok(())
     }
-    let entry = match target {
-        Target::Label(label) => Entry::Label(label.clone()),
-        Target::Streams { file: 1.., .. } => {
-            return Err("takes a stream of a second file".to_owned());
-        }
-        Target::Streams { specifier, .. } => match &specifier.parts[..] {
-            [Part::Index(index)] => Entry::Index(*index),
-            [Part::Kind(kind)] => Entry::Kind(moving(*kind), None),
-            [Part::Kind(kind), Part::Index(nth)] => Entry::Kind(moving(*kind), Some(*nth)),
-            [] => return Err("takes all streams".to_owned()),
-            _ => return Err("which streams it takes depends on the source".to_owned()),
-        },
-    };
-    match (negative, &entry) {
-        (false, _) => entries.push(entry),
-        (true, Entry::Index(_) | Entry::Kind(_, Some(_)) | Entry::Label(_)) => {
-            entries.retain(|other| *other != entry);
-        }
-        // Numbered streams are picture and sound, or the line is no job (`Proviso`).
-        (true, Entry::Kind(kind @ (Kind::Subtitle | Kind::Data | Kind::Attachment), None)) => {
-            entries.retain(|other| !matches!(other, Entry::Kind(other, _) if other == kind));
-        }
-        (true, Entry::Kind(..)) => {
-            return Err("takes away what the source has of a kind".to_owned());
-        }
-    }
-    Ok(())
 }
 
 fn moving(kind: Kind) -> Kind {

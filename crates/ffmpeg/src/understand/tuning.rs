@@ -2,7 +2,8 @@
 
 use segue_model::Effort;
 
-use crate::finding::{Meaning, immaterial, prevents, understood};
+use crate::finding::{Meaning, differs, immaterial, prevents, understood};
+use crate::number;
 
 use super::video::Family;
 
@@ -90,8 +91,44 @@ const X264: [&str; 31] = [
     "weightp",
 ];
 
+/// Those that change how x264 spreads its bits over pictures and their parts, as options of ffmpeg's
+/// and of its own.
+const SPREAD: [&str; 10] = [
+    "aq-mode",
+    "aq-strength",
+    "aq_mode",
+    "deblock",
+    "direct",
+    "mbtree",
+    "psy",
+    "psy-rd",
+    "qcomp",
+    "weightp",
+];
+
 pub(super) fn is_tuning(name: &str) -> bool {
     TUNING.contains(&name)
+}
+
+/// Whether an option changes how x264 spreads its bits.
+pub(super) fn spreads(name: &str) -> bool {
+    SPREAD.contains(&name)
+}
+
+/// What bounds of x264's quantisers mean: nothing where they are as far apart as they can be.
+pub(super) fn quantisers(name: &str, text: &str) -> Meaning {
+    let value = number::number(text);
+    let wide = match name {
+        "qmin" => value.is_some_and(|value| value <= 0.0),
+        "qmax" => value.is_some_and(|value| !(0.0..51.0).contains(&value)),
+        _ => value.is_some_and(|value| value < 0.0),
+    };
+    match wide {
+        true => immaterial("is so without it"),
+        false => {
+            prevents("bounds how good or bad a picture may be, and the engine has no such bounds")
+        }
+    }
 }
 
 /// What `-x264opts` means.
@@ -111,6 +148,17 @@ pub(super) fn x264(text: &str) -> Meaning {
         } else if !harmless {
             return prevents(format!("Segue does not know what x264's `{pair}` changes"));
         }
+    }
+    let spread: Vec<&str> = text
+        .split(':')
+        .filter(|pair| SPREAD.contains(&pair.split('=').next().unwrap_or_default()))
+        .collect();
+    if !spread.is_empty() {
+        return differs(format!(
+            "x264 spreads its bits over pictures as `{}` says; a job's encoder spreads them in its own \
+             way",
+            spread.join(":")
+        ));
     }
     let lower = text.split(':').filter_map(has_transform).next_back() == Some(false);
     let lower = lower.then_some("the main profile, unless one is named");

@@ -1,6 +1,6 @@
 //! From options of the video encoder, whichever it is, to what the picture may cost and must keep.
 
-use segue_model::Effort;
+use segue_model::{Effort, Time};
 
 use crate::expression::Expression;
 use crate::finding::{Findings, Meaning, differs, immaterial, prevents, understood, unknown};
@@ -28,7 +28,10 @@ pub(super) struct VideoOptions {
     pub chain: Chain,
     pub forced: Option<Expression>,
     pub gop: Option<u32>,
-    pub frame_rate: FrameRate,
+    /// How many frames there are to be in a second.
+    rate: Option<Time>,
+    /// Frames are shown as they come.
+    uneven: bool,
     /// An even rate is asked for by name: from the start on, wherever the first frame is.
     pub filled: bool,
     pub preset: Option<String>,
@@ -80,7 +83,8 @@ impl VideoOptions {
             chain: Chain::default(),
             forced: None,
             gop: None,
-            frame_rate: FrameRate::Constant,
+            rate: None,
+            uneven: false,
             filled: false,
             preset: None,
             profile: None,
@@ -103,6 +107,9 @@ impl VideoOptions {
         let text = option.text();
         match option.name.as_str() {
             "vf" | "filter" => self.filters(&option.value),
+            "crf" | "qp" if self.family == Family::X264 && number::number(text) == Some(0.0) => {
+                prevents("is lossless, and the engine is not")
+            }
             "crf" => quality(&mut self.crf, text),
             "cq" => quality(&mut self.cq, text),
             "qp" => quality(&mut self.qp, text),
@@ -126,19 +133,22 @@ impl VideoOptions {
             "force_key_frames" => self.force(text),
             "r" => match number::rate(text) {
                 Some(rate) => {
-                    self.frame_rate = FrameRate::Fixed(rate);
+                    self.rate = Some(rate);
                     understood(format!("{text} frames a second"))
                 }
                 None => prevents("is no frame rate"),
             },
             "vsync" | "fps_mode" => match text {
-                "-1" | "auto" => understood("frames at an even rate, as with HLS"),
+                "-1" | "auto" => {
+                    self.uneven = false;
+                    understood("frames at an even rate, as with HLS")
+                }
                 "1" | "cfr" => {
-                    self.filled = true;
+                    (self.filled, self.uneven) = (true, false);
                     understood("frames at an even rate, as with HLS")
                 }
                 "2" | "vfr" => {
-                    self.frame_rate = FrameRate::Variable;
+                    self.uneven = true;
                     understood("frames as they come")
                 }
                 _ => prevents("which frames there are would depend on how they are read"),
@@ -161,12 +171,31 @@ impl VideoOptions {
                 meaning
             }
             "tune" if text == "lossless" => prevents("is lossless, and the engine is not"),
+            "tune" if self.family == Family::X264 => {
+                prevents("changes pictures in ways that the engine does not")
+            }
+            "qmin" | "qmax" | "qdiff" if self.family == Family::X264 => {
+                tuning::quantisers(&option.name, text)
+            }
             "autoscale" => immaterial("the size stays the same throughout in any case"),
             "tag" if text == "avc1" => immaterial("is so without it"),
+            name if self.family == Family::X264 && tuning::spreads(name) => differs(
+                "how x264 spreads its bits over pictures; a job's encoder spreads them in its own way",
+            ),
             name if tuning::is_tuning(name) => {
                 immaterial("how an encoder goes about it; each worker's own is set up to suit it")
             }
             _ => unknown(),
+        }
+    }
+
+    /// How many frames there are; `uneven` where the whole run's are as they come. A rate that is named
+    /// goes before that.
+    pub fn frame_rate(&self, uneven: bool) -> FrameRate {
+        match self.rate {
+            Some(rate) => FrameRate::Fixed(rate),
+            None if uneven || self.uneven => FrameRate::Variable,
+            None => FrameRate::Constant,
         }
     }
 

@@ -31,7 +31,9 @@ mod mix;
 mod picture;
 mod sound;
 
-use segue_model::{BoundaryRule, JobRequest, Packaging, SourceFacts, StreamKind, Time, VideoFacts};
+use segue_model::{
+    BoundaryRule, JobRequest, Orientation, Packaging, SourceFacts, StreamKind, Time, VideoFacts,
+};
 
 use super::obstacle::Obstacle;
 use super::{Boundaries, Content, Job, Proviso};
@@ -103,6 +105,17 @@ impl<'a> Conversion<'a> {
                     None => false,
                 }
             }
+            (Proviso::GopFits { frames }, Some(video)) => {
+                let rate = video.frame_rate.nominal() * if doubled { 2 } else { 1 };
+                let forced = boundaries.keyframes;
+                let beyond = (forced * rate).ceil() <= i64::from(*frames);
+                let apart = (!beyond).then(|| keyframes(*frames, forced, video, doubled)).flatten();
+                if let Some(apart) = apart {
+                    self.request.keyframes = Some(apart);
+                }
+                beyond || apart.is_some()
+            }
+            (Proviso::NotTurned, Some(video)) => video.orientation == Orientation::default(),
             (Proviso::PictureFromStart, Some(video)) => {
                 let rate = video.frame_rate.nominal() * if doubled { 2 } else { 1 };
                 video.start * rate < Time::HALF
@@ -141,9 +154,12 @@ fn holds(proviso: &Proviso, facts: &SourceFacts) -> bool {
         Proviso::IsVideo(stream) => video.is_some_and(|video| video.stream == *stream),
         Proviso::IsAudio(stream) => facts.audio.iter().any(|track| track.stream == *stream),
         // Obstacles say which part of it does not.
-        Proviso::EvenPictures | Proviso::CopiedSound => true,
+        Proviso::EvenPictures | Proviso::CopiedSound | Proviso::Rate(_) => true,
         // Of a picture, which there is not.
-        Proviso::GopIsSegment { .. } | Proviso::PictureFromStart => false,
+        Proviso::GopIsSegment { .. }
+        | Proviso::GopFits { .. }
+        | Proviso::NotTurned
+        | Proviso::PictureFromStart => false,
         Proviso::PlainPixels => video.is_some_and(|video| {
             matches!(video.pixel_format.as_str(), "yuv420p" | "nv12" | "nv21")
         }),

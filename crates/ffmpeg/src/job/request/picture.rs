@@ -122,16 +122,23 @@ impl Conversion<'_> {
                 Step::Crop(_) => self.hinder(Obstacle::Step("cropped")),
                 // Only labels, which the exact size carries.
                 Step::PixelShape(_) | Step::PictureShape(_) => {}
-                Step::FrameRate(_) => self.hinder(Obstacle::FrameRate),
+                Step::FrameRate(rate) => {
+                    let own = self.facts.and_then(|facts| facts.video.as_ref());
+                    let doubled = self.facts.is_some_and(|facts| self.doubles(facts));
+                    let asked = FrameRate::Fixed(*rate);
+                    if own.is_some_and(|own| !is_its_own_rate(asked, own, doubled)) {
+                        self.hinder(Obstacle::FrameRate);
+                    }
+                }
             }
         }
     }
 
     fn orientation(&mut self, rotation: Rotation, steps: &[Step], source: &VideoFacts) {
         let own = source.orientation;
-        let stored = rotation == Rotation::Ignored;
+        let stored = rotation != Rotation::Upright;
         // ffmpeg would write into the header that players are to turn it.
-        let told = self.request.packaging == Packaging::Fmp4;
+        let told = rotation == Rotation::Told && self.request.packaging == Packaging::Fmp4;
         if stored && told && own != Orientation::default() {
             self.hinder(Obstacle::Turned);
         }
