@@ -16,9 +16,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Endpoint, Server};
 use tonic_reflection::server::Builder as Contract;
 use tracing::{error, info, warn};
@@ -156,8 +156,9 @@ async fn serve(listener: TcpListener, segments: Segments, service: Service) {
             unreachable!("the contract cannot be told: {error}")
         }
     };
+    // The builder's own word for it is heard only where the builder listens.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let served = Server::builder()
-        .tcp_nodelay(true)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keepalive_interval(Some(KEEPALIVE))
@@ -167,7 +168,7 @@ async fn serve(listener: TcpListener, segments: Segments, service: Service) {
         .add_service(health_service)
         .add_service(reflection)
         .add_service(reflection_alpha)
-        .serve_with_incoming(TcpListenerStream::new(listener))
+        .serve_with_incoming(incoming)
         .await;
     if let Err(error) = served {
         error!(error = with_causes(&error), "segments can no longer be read from this worker");

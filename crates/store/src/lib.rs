@@ -7,6 +7,9 @@
 //! jobs/<id>/master.m3u8    and all that `segue_hls::keys` names
 //! ```
 //!
+//! In a directory, what is just being put is called `<key>#1` until it is whole. Where a worker is killed
+//! then, that stays: nobody lists or reads it.
+//!
 //! Every object is created once and never replaced: of two workers that make the same segment the
 //! first one's is kept, and the other is told so. A store that cannot promise that is refused when
 //! it is opened. Start at [`Store::open`].

@@ -212,7 +212,7 @@ impl Conduct {
         drop(ended);
         while pumps.join_next().await.is_some() {}
         let watched = watching.await.map_err(|error| Status::internal(error.to_string()))?;
-        watched.map_err(|error| {
+        let watched = watched.map_err(|error| {
             Status::resource_exhausted(format!("what the command wrote was lost: {error}"))
         })?;
         if status.code() == Some(i32::from(NOT_STARTED)) {
@@ -228,8 +228,8 @@ impl Conduct {
         };
         let _ = self.to_caller.send(says(Says::Exit(v1::Exit { how: Some(how) }))).await;
         drop(guard);
-        // Directories of long runs take their time.
-        let _ = tokio::task::spawn_blocking(move || drop(layout)).await;
+        // Directories of long runs take their time, and so does what watched them.
+        let _ = tokio::task::spawn_blocking(move || drop((watched, layout))).await;
         Ok(())
     }
 

@@ -12,12 +12,14 @@ use axum::extract::{Path, State};
 use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use axum::routing::any;
+use axum::serve::ListenerExt;
 use bytes::Bytes;
 use segue_model::Hash;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
+use tracing::debug;
 
 use super::inputs::{Asker, PIECE, gone};
 
@@ -53,6 +55,12 @@ impl Server {
         let served = Arc::new(Served { secret, sizes, asker });
         let router =
             Router::new().route("/{secret}/{input}/{name}", any(answer)).with_state(served);
+        // The last bytes of an answer are not to wait until those before were acknowledged.
+        let listener = listener.tap_io(|connection| {
+            if let Err(error) = connection.set_nodelay(true) {
+                debug!(%error, "an input's last bytes may be late");
+            }
+        });
         let task = tokio::spawn(async move {
             // Ends with the run; a connection that fails is ffmpeg's to try again.
             let _ = axum::serve(listener, router).await;

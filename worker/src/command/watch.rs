@@ -113,13 +113,14 @@ impl Watch {
     }
 
     /// Watches until `end` is closed at its other end, and then once more; `ended` says how it ended by
-    /// then.
+    /// then. What is returned is to be dropped when there is time: the kernel forgets what it watched in
+    /// ten milliseconds or more.
     pub fn run(
         mut self,
         group: Group,
         end: &PipeReader,
         ended: impl FnOnce() -> Ended,
-    ) -> io::Result<()> {
+    ) -> io::Result<OwnedFd> {
         self.group = Some(group);
         loop {
             let mut both = [
@@ -142,7 +143,7 @@ impl Watch {
         }
     }
 
-    fn finish(mut self, ended: Ended) -> io::Result<()> {
+    fn finish(mut self, ended: Ended) -> io::Result<OwnedFd> {
         self.take_in()?;
         let doubtful = std::mem::take(&mut self.doubtful);
         if ended == Ended::ByItself {
@@ -155,7 +156,8 @@ impl Watch {
         for path in growing {
             self.grow(&path, true)?;
         }
-        self.send_complete()
+        self.send_complete()?;
+        Ok(self.kernel)
     }
 
     /// Takes in all that the kernel has to say now.
