@@ -174,10 +174,11 @@ impl Input {
 pub(super) struct Cuvid {
     /// One of them is named.
     named: bool,
+    /// Something of this was said.
+    said: bool,
     size: Option<(Expression, Expression)>,
     deinterlaces: bool,
     drops_second_field: bool,
-    said: bool,
 }
 
 impl Cuvid {
@@ -220,7 +221,7 @@ impl Cuvid {
         self.said && !self.named
     }
 
-    /// Whether it comes before a picture is turned upright.
+    /// Whether they scale, which comes before a picture is turned upright.
     pub fn scales(&self) -> bool {
         self.size.is_some()
     }

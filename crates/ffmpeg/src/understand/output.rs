@@ -199,17 +199,7 @@ impl<'a> Output<'a> {
                 let profile = options.highest_profile(findings);
                 let frame_rate = options.frame_rate(run.uneven);
                 let steps: Vec<Step> = input.cuvid.steps().chain(options.chain.steps).collect();
-                let rates = steps.iter().filter_map(|step| match step {
-                    Step::FrameRate(rate) => Some(*rate),
-                    _ => None,
-                });
-                let rate = match frame_rate {
-                    FrameRate::Fixed(rate) => Some(rate),
-                    _ => None,
-                };
-                let mut rates: Vec<Proviso> = rates.chain(rate).map(Proviso::Rate).collect();
-                rates.dedup();
-                provisos.extend(rates);
+                provisos.extend(rates(frame_rate, &steps));
                 if input.cuvid.scales() && input.rotation == Rotation::Upright {
                     provisos.push(Proviso::NotTurned);
                 }
@@ -344,6 +334,21 @@ impl<'a> Output<'a> {
         findings.add("(-ss and -start_number)", prevents(fault));
         None
     }
+}
+
+/// Which rates a source must have so that no picture is repeated or left out.
+fn rates(frame_rate: FrameRate, steps: &[Step]) -> Vec<Proviso> {
+    let by_filters = steps.iter().filter_map(|step| match step {
+        Step::FrameRate(rate) => Some(*rate),
+        _ => None,
+    });
+    let named = match frame_rate {
+        FrameRate::Fixed(rate) => Some(rate),
+        FrameRate::Constant | FrameRate::Variable => None,
+    };
+    let mut rates: Vec<Proviso> = by_filters.chain(named).map(Proviso::Rate).collect();
+    rates.dedup();
+    rates
 }
 
 /// Jellyfin seeks at most to so long before the end of a film, whichever segment it wants.
