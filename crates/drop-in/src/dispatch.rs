@@ -73,12 +73,10 @@ pub fn run(
     let run = Run { asked, line, decision, config, kept, ffmpeg };
     match (run.decision.answer, &run.ffmpeg) {
         // What is not asked of the pool, and what ffmpeg itself refuses, in its own words.
-        (Answer::Here | Answer::CopyHere | Answer::Fallback, Some(ffmpeg)) => {
-            local::instead(ffmpeg, &run.asked.words)
-        }
-        (Answer::Here | Answer::Fallback, None) => no_program("ffmpeg", "SEGUE_LOCAL_FFMPEG"),
-        // Without an ffmpeg here a worker copies.
-        (Answer::Job | Answer::Command | Answer::CopyHere, _) => run.in_pool(),
+        (Answer::Here | Answer::CopyHere, Some(ffmpeg)) => local::instead(ffmpeg, &run.asked.words),
+        (Answer::Here, None) => no_program("ffmpeg", "SEGUE_LOCAL_FFMPEG"),
+        // Without an ffmpeg here a worker copies. What no worker can do falls back by the policy.
+        (Answer::Job | Answer::Command | Answer::CopyHere | Answer::Fallback, _) => run.in_pool(),
     }
 }
 
@@ -106,7 +104,7 @@ fn explain(asked: Asked, as_json: bool) -> ExitCode {
 fn misconfigured(asked: &Asked, error: &str) -> ExitCode {
     announce(format_args!("{error}"));
     let line = asked.line();
-    let works = matches!(asked.decide().answer, Answer::Job | Answer::Command | Answer::CopyHere);
+    let works = asked.decide().answer != Answer::Here;
     if works {
         Pause::new(line.as_ref()).wait(Config::default().absent_wait);
     }
@@ -244,7 +242,7 @@ impl Run {
         announce(format_args!("{} runs here instead of in the pool: {reason}", ffmpeg.display()));
         self.kept.count_fallback(&Fallback {
             at: SystemTime::now(),
-            instead_of: self.decision.answer.to_string(),
+            instead_of: self.decision.instead_of.unwrap_or(self.decision.answer).to_string(),
             reason,
         });
         local::instead(ffmpeg, &self.asked.words)

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::copy::trivial_copy;
+use crate::files::Files;
 use crate::finding::{Finding, Verdict};
 use crate::here::answered_here;
 use crate::job::{Job, request};
@@ -23,7 +24,8 @@ pub enum Answer {
     CopyHere,
     /// It runs as it is, in an ffmpeg on a worker.
     Command,
-    /// It runs as it is, in an ffmpeg here, because there is no pool to do it.
+    /// It runs as it is, in an ffmpeg here if that is allowed: there is no pool to do it, or it opens
+    /// what no worker could.
     Fallback,
 }
 
@@ -90,6 +92,8 @@ pub struct Decision {
 
 /// What findings of what the engine cannot do are about.
 const ENGINE: &str = "(engine)";
+/// What a line opens does not depend on where it runs, but for names.
+const SOMEWHERE: &str = "/work";
 
 /// Decides what is to be done with a line.
 pub fn decide(line: &CommandLine, surroundings: Surroundings) -> Decision {
@@ -114,7 +118,7 @@ pub fn decide(line: &CommandLine, surroundings: Surroundings) -> Decision {
     } else if trivial_copy(line) {
         (Answer::CopyHere, "it only copies streams into local files".to_owned())
     } else if let Some(reason) = reason {
-        (Answer::Command, reason)
+        return runs_elsewhere(line, reason, understanding.findings).without_pool(surroundings);
     } else {
         (Answer::Job, "every option is understood, and the engine can do it".to_owned())
     };
@@ -122,6 +126,19 @@ pub fn decide(line: &CommandLine, surroundings: Surroundings) -> Decision {
     let findings = understanding.findings;
     let decision = Decision { answer, instead_of: None, because, findings, job };
     decision.without_pool(surroundings)
+}
+
+/// A line that is no job, for `reason`: a command, unless what it opens cannot be told.
+fn runs_elsewhere(line: &CommandLine, reason: String, findings: Vec<Finding>) -> Decision {
+    let (answer, instead_of, because) = match Files::of(line, SOMEWHERE) {
+        Ok(_) => (Answer::Command, None, reason),
+        Err(refusal) => (
+            Answer::Fallback,
+            Some(Answer::Command),
+            format!("{refusal}; it is no job, as {reason}"),
+        ),
+    };
+    Decision { answer, instead_of, because, findings, job: None }
 }
 
 /// Splits the words behind a program's name and decides what is to be done with them. What ffmpeg
@@ -192,6 +209,26 @@ mod tests {
             Surroundings { pool: Pool::Unreachable, fallback: FallbackPolicy::WhenUnreachable };
         assert_eq!(answer("-version", away).answer, Answer::Here);
         assert_eq!(answer("-i a.mkv -c copy b.mp4", away).answer, Answer::CopyHere);
+    }
+
+    #[test]
+    fn what_no_worker_can_do_is_said_at_once() {
+        let decision = answer("-i film.mkv -f tee a.mp4|b.mp4", Surroundings::default());
+        assert_eq!(decision.answer, Answer::Fallback);
+        assert_eq!(decision.instead_of, Some(Answer::Command));
+        assert!(decision.because.contains("cannot run on another machine"), "{}", decision.because);
+    }
+
+    #[test]
+    fn what_ffmpeg_would_not_overwrite_is_refused_by_it() {
+        for line in ["-i a.mkv -t 1 a.mkv", "-i a.mkv -i b.srt -c:s srt b.srt"] {
+            let decision = answer(&format!("-y {line}"), Surroundings::default());
+            assert_eq!(decision.answer, Answer::Here, "{line}");
+            assert!(decision.because.contains("read and written"), "{}", decision.because);
+        }
+        for line in ["-i - -f mpegts -", "-i a.mkv -t 1 -f null a.mkv", "-i a.mkv ./a.mkv"] {
+            assert_ne!(answer(line, Surroundings::default()).answer, Answer::Here, "{line}");
+        }
     }
 
     #[test]

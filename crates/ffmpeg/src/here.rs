@@ -2,6 +2,7 @@
 
 use crate::line::{CommandLine, Group, Program};
 use crate::options::Arity;
+use crate::paths;
 
 /// Why a line is answered here; `None` if it is not.
 pub(crate) fn answered_here(line: &CommandLine) -> Option<String> {
@@ -20,10 +21,22 @@ pub(crate) fn answered_here(line: &CommandLine) -> Option<String> {
         };
         return Some(asks.to_owned());
     }
+    if let Some(name) = edited_in_place(line) {
+        return Some(format!("{name} is read and written, which ffmpeg refuses"));
+    }
     let tries = line.inputs().next().is_some()
         && line.inputs().all(makes_test_picture)
         && line.outputs().all(writes_nothing);
     tries.then(|| "it tries what ffmpeg can do, and keeps nothing".to_owned())
+}
+
+/// A file that is an input and an output; ffmpeg compares their names as they are written.
+fn edited_in_place(line: &CommandLine) -> Option<&str> {
+    let is_input = |name: &str| line.inputs().any(|group| group.file.name == name);
+    let mut outputs = line.outputs().filter(|group| format(group) != Some("null"));
+    let same =
+        |group: &&Group| paths::local(&group.file.name).is_some() && is_input(&group.file.name);
+    outputs.find(same).map(|group| group.file.name.as_str())
 }
 
 fn format(group: &Group) -> Option<&str> {

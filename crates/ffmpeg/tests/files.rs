@@ -129,6 +129,40 @@ fn a_film_in_a_filter_is_opened_as_inputs_are() {
 }
 
 #[test]
+fn what_is_written_beside_the_outputs_is_told() {
+    let beginning = |name: &str| Name::Beginning(name.to_owned());
+    for (words, there) in [
+        (
+            &["-i", "a", "-pass", "1", "-f", "null", "-"][..],
+            output(HERE, beginning("ffmpeg2pass"), false),
+        ),
+        (
+            &["-i", "a", "-var_stream_map", "v:0 a:0", "-f", "hls", "o_%v.m3u8"],
+            output(HERE, beginning("o_"), false),
+        ),
+        (
+            &["-i", "a", "-hls_enc", "1", "-hls_enc_key_url", "k.key", "o.m3u8"],
+            output(HERE, exactly("k.key"), false),
+        ),
+        (
+            &["-i", "a", "-vf", "curves=plot=p.gp", "-f", "null", "-"],
+            output(HERE, exactly("p.gp"), false),
+        ),
+        (
+            &["-i", "a", "-vf", "vidstabdetect=result=t.trf", "-f", "null", "-"],
+            output(HERE, exactly("t.trf"), false),
+        ),
+    ] {
+        let found = files(words);
+        assert!(found.outputs.contains(&there), "{words:?}: {:?}", found.outputs);
+    }
+    // A second pass reads what the first one kept.
+    let found = files(&["-i", "a", "-pass", "2", "o.mp4"]);
+    let name = Name::Beginning("ffmpeg2pass".to_owned());
+    assert_eq!(found.sides, [Side::Matching { directory: HERE.to_owned(), name }]);
+}
+
+#[test]
 fn lists_pictures_in_rows_and_pairs_are_read_beside() {
     let found = files(&["-f", "concat", "-safe", "0", "-i", "/l/a.concat", "o.mkv"]);
     assert_eq!(found.sides, [Side::Concat { path: "/l/a.concat".to_owned(), unsafe_names: true }]);
@@ -195,6 +229,16 @@ fn what_cannot_be_told_is_refused_and_named() {
         (&["-i", "concat:a|b", "o"], "concat:"),
         (&["-i", "a", "-vf", "frei0r=x", "o"], "frei0r"),
         (&["-i", "a", "-x265-params", "csv=/x", "o"], "-x265-params"),
+        (&["-i", "a", "-x264-params", "pass=1", "o"], "-x264-params"),
+        (&["-i", "a", "-flags", "+pass1", "o"], "-flags"),
+        (&["-i", "a", "-f", "hls", "-hls_flags", "append_list", "o.m3u8"], "append_list"),
+        (&["-i", "a", "-hls_flags", "+second_level_segment_size", "o.m3u8"], "second_level"),
+        (&["-i", "a", "-hls_subtitle_path", "s.m3u8", "o.m3u8"], "-hls_subtitle_path"),
+        (&["-report", "-i", "a", "o"], "-report"),
+        (&["-vstats", "-i", "a", "o"], "-vstats"),
+        (&["-follow", "1", "-i", "a", "o"], "-follow"),
+        (&["-i", "a", "-vf", "vidstabdetect=shakiness=5", "-f", "null", "-"], "vidstabdetect"),
+        (&["-i", "a", "-f", "image2", "q%d.Y"], "q%d.Y"),
     ] {
         let said = refusal(words);
         assert!(said.contains(named), "{words:?}: {said}");

@@ -81,7 +81,7 @@ proptest! {
             let decision = decide_words(program, &words, Surroundings::default());
             let text = explain::text(&decision);
             let first = text.lines().next().unwrap_or_default();
-            prop_assert!(["here", "job", "copy here", "command"].contains(&first));
+            prop_assert!(["here", "job", "copy here", "command", "fallback"].contains(&first));
             prop_assert!(explain::json(&decision).is_ok());
         }
     }

@@ -17,7 +17,7 @@ const BUFFER: usize = 32 << 10;
 pub enum Interruption {
     /// SIGINT.
     Interrupt,
-    /// SIGTERM, or SIGHUP.
+    /// SIGTERM, SIGQUIT or SIGHUP.
     Terminate,
 }
 
@@ -142,6 +142,7 @@ impl Caller {
         for (kind, means) in [
             (SignalKind::interrupt(), Interruption::Interrupt),
             (SignalKind::terminate(), Interruption::Terminate),
+            (SignalKind::quit(), Interruption::Terminate),
             (SignalKind::hangup(), Interruption::Terminate),
         ] {
             let mut signals = signal(kind)?;

@@ -1,6 +1,7 @@
 //! Looks for a line's files here: opens its inputs, reads what is small, and says where workers may see
 //! the rest.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -68,9 +69,20 @@ pub struct Gathered {
     pub network: bool,
 }
 
+impl Gathered {
+    /// An input that is longer than it was, and how long it was.
+    pub fn grown(&self) -> Option<(&str, u64)> {
+        let is_longer = |input: &&Input| {
+            let now = input.file.metadata();
+            input.size > 0 && now.is_ok_and(|now| now.len() > input.size)
+        };
+        self.inputs.iter().find(is_longer).map(|input| (input.path.as_str(), input.size))
+    }
+}
+
 /// Looks for the files of a line that runs in `directory`.
 pub fn gather(mut files: Files, maps: &[PathMap], directory: &str) -> Result<Gathered, Refusal> {
-    let mut smalls = Smalls { found: Vec::new(), bytes: 0 };
+    let mut smalls = Smalls::default();
     let mut lists = Vec::new();
     let mut network = false;
     for side in files.sides.clone() {
@@ -91,6 +103,10 @@ pub fn gather(mut files: Files, maps: &[PathMap], directory: &str) -> Result<Gat
             }
         }
     }
+    let whole = |name: &String| absolute(directory, local(name).1);
+    for path in files.inputs.iter().map(whole) {
+        must_keep_bytes(&path)?;
+    }
     let inputs = open_inputs(&mut files, &mut lists, maps, directory);
     smalls.found.extend(lists);
     let mut directories = vec![directory.to_owned()];
@@ -109,6 +125,7 @@ pub fn gather(mut files: Files, maps: &[PathMap], directory: &str) -> Result<Gat
         }
         if let Name::Exactly(name) = name {
             let path = format!("{}/{name}", directory.trim_end_matches('/'));
+            must_keep_bytes(&path)?;
             if Path::new(&path).exists() {
                 present.push(path.clone());
             }
@@ -119,6 +136,18 @@ pub fn gather(mut files: Files, maps: &[PathMap], directory: &str) -> Result<Gat
     }
     let smalls = smalls.found;
     Ok(Gathered { files, inputs, smalls, directories, present, growing, network })
+}
+
+/// What is no file cannot be read at any place, or written at one.
+fn must_keep_bytes(path: &str) -> Result<(), Refusal> {
+    let kept = |metadata: fs::Metadata| metadata.is_file() || metadata.is_dir();
+    match fs::metadata(path).map(kept) {
+        Ok(false) => Err(Refusal {
+            word: path.to_owned(),
+            reason: "it is a pipe or a device, which only one machine has".to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Opens what can be opened. What cannot is asked for in the worker's tree, where it is not either:
@@ -194,8 +223,10 @@ fn there(path: &str, maps: &[PathMap]) -> String {
     }
 }
 
+#[derive(Default)]
 struct Smalls {
     found: Vec<Small>,
+    paths: HashSet<String>,
     bytes: u64,
 }
 
@@ -203,7 +234,8 @@ impl Smalls {
     /// One that is not there is not there in the worker's tree either.
     fn add(&mut self, path: &str) -> Result<(), Refusal> {
         let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
-        if !metadata.is_file() {
+        // One that is named twice is sent once, as what is sent is appended.
+        if !metadata.is_file() || !self.paths.insert(path.to_owned()) {
             return Ok(());
         }
         self.bytes += metadata.len();

@@ -84,7 +84,16 @@ pub async fn run_for(
         match session::run(line.program, &prepared.gathered, place, &mut caller, &mut progress)
             .await
         {
-            Outcome::Ended(code) => return Ok(Ending { code }),
+            Outcome::Ended(code) => {
+                if let Some((input, size)) = prepared.gathered.grown() {
+                    let lacking = format!(
+                        "{input} grew meanwhile: what was made is of its first {size} bytes, where \
+                         ffmpeg here might have read on"
+                    );
+                    caller.complain(&lacking).await;
+                }
+                return Ok(Ending { code });
+            }
             Outcome::Refused(why) => return Ok(fail(&caller, &why).await),
             // It was to end, and did.
             Outcome::Lost { quitting: true, .. } => return Ok(Ending::SIGNALLED),

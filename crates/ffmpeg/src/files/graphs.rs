@@ -40,7 +40,8 @@ fn arguments(filter: &str) -> &'static [(&'static str, Option<usize>, Meaning)] 
         "libplacebo" => &[("custom_shader_path", None, Read)],
         "cover_rect" => &[("cover", Some(0), Read)],
         "find_rect" => &[("object", Some(0), Read)],
-        "curves" => &[("psfile", None, Read)],
+        "curves" => &[("psfile", None, Read), ("plot", None, Written)],
+        "deshake" => &[("filename", None, Written)],
         "sofalizer" => &[("sofa", Some(0), Read)],
         "fieldhint" => &[("hint", Some(0), Read)],
         "vidstabtransform" => &[("input", Some(0), Read)],
@@ -98,6 +99,13 @@ impl Reader {
         }
         let known = arguments(&filter.name);
         let mut changed = false;
+        // Its file has a name of its own, in the working directory.
+        let names_file = filter.arguments.iter().flatten().any(|argument| {
+            argument.key.as_deref().is_none_or(|key| matches!(key, "input" | "result"))
+        });
+        if filter.name.starts_with("vidstab") && !names_file {
+            return refuse(shown, "its file is not named");
+        }
         for (at, argument) in filter.arguments.iter_mut().flatten().enumerate() {
             let fits = |(key, place, _): &&(&str, Option<usize>, Meaning)| match &argument.key {
                 Some(named) => named == key,

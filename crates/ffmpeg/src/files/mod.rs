@@ -167,6 +167,16 @@ impl Reader {
         if option.from_file || is_script(&option.name) {
             return refuse(option.to_string(), "its value is in a file, which may name others");
         }
+        // What is written has the time in its name.
+        if matches!(option.name.as_str(), "report" | "vstats") && !option.negated {
+            return refuse(option.to_string(), "what is written is named by when that is");
+        }
+        if option.name == "pass" && group.is_none_or(|group| !names_logs(group)) {
+            let (directory, logs) = (self.directory.clone(), "ffmpeg2pass".to_owned());
+            let name = Name::Beginning(logs);
+            self.add_side(Side::Matching { directory: directory.clone(), name: name.clone() });
+            self.add_output(directory, name, false);
+        }
         let word = match &option.value {
             Value::None => None,
             Value::Graph(graph) => Some(self.graph(graph.value(), option.text())?),
@@ -222,6 +232,10 @@ impl Reader {
             self.files.inputs.len() - 1
         })
     }
+}
+
+fn names_logs(group: &Group) -> bool {
+    group.options.iter().any(|option| option.name == "passlogfile")
 }
 
 fn is_script(option: &str) -> bool {

@@ -34,7 +34,9 @@ fn meaning(option: &Opt) -> Meaning {
         "attach" => Meaning::Read,
         "progress" | "vstats_file" | "sdp_file" | "print_graphs_file" | "o" | "stats_enc_pre"
         | "stats_enc_post" | "stats_mux_pre" => Meaning::Grows,
-        "dump_attachment" | "segment_list" | "segment_header_filename" => Meaning::Written,
+        "dump_attachment" | "segment_list" | "segment_header_filename" | "hls_enc_key_url" => {
+            Meaning::Written
+        }
         "hls_segment_filename" => Meaning::Segments,
         "passlogfile" | "stats" => Meaning::Begins,
         "hls_fmp4_init_filename"
@@ -60,22 +62,50 @@ fn meaning(option: &Opt) -> Meaning {
         | "spre"
         | "pre"
         | "hls_vtt_init"
+        | "hls_subtitle_path"
         | "decryption_key_file"
         | "dump_graph" => Meaning::NotFollowed,
         _ => Meaning::Unknown,
     }
 }
 
+/// Why an option leads to files that nothing here follows, though its value names none.
+fn beyond(option: &Opt) -> Option<&'static str> {
+    let value = option.text();
+    let has = |flags: &[&str]| value.split(['+', '-']).any(|flag| flags.contains(&flag));
+    match option.name.as_str() {
+        "hls_flags" if has(&["append_list"]) => Some("it goes on with a playlist that is there"),
+        "hls_flags" if value.contains("second_level_segment_") => {
+            Some("segments get names that follow from what is in them")
+        }
+        "flags" if has(&["pass1", "pass2"]) => Some("what two passes keep is not named"),
+        "follow" if value != "0" => Some("what is read is still being written"),
+        _ => None,
+    }
+}
+
 /// Codecs' own parameters, `stats=file:...` among them.
 const PARAMETERS: &[&str] = &["x264-params", "x264opts", "x265-params", "svtav1-params"];
-const PARAMETER_FILES: &[&str] =
-    &["stats", "csv", "dhdr10-info", "zonefile", "qpfile", "cqmfile", "analysis-save", "recon"];
+const PARAMETER_FILES: &[&str] = &[
+    "pass",
+    "stats",
+    "csv",
+    "dhdr10-info",
+    "zonefile",
+    "qpfile",
+    "cqmfile",
+    "analysis-save",
+    "recon",
+];
 
 impl Reader {
     /// An option's value that is neither graph nor map.
     pub(super) fn value(&mut self, option: &Opt, group: Option<&Group>) -> Result<Word, Refusal> {
         let value = option.text();
         let shown = || option.to_string();
+        if let Some(reason) = beyond(option) {
+            return refuse(shown(), reason);
+        }
         if PARAMETERS.contains(&option.name.as_str()) {
             let names_file = value.split(':').any(|parameter| {
                 parameter.split('=').next().is_some_and(|key| PARAMETER_FILES.contains(&key))

@@ -63,6 +63,8 @@ impl Reader {
             self.add_output(directory, Name::Any, false);
         } else if said(&["segment", "ssegment", "stream_segment", "stream_segment,ssegment"]) {
             self.add_output(directory, Name::pattern(&file), false);
+        } else if is(PICTURES, PICTURE_EXTENSIONS) && extension == "y" {
+            return refuse(name, "each picture is several files");
         } else if is(PICTURES, PICTURE_EXTENSIONS) {
             let literal = on(group, "update");
             let name = if literal { Name::Exactly(file) } else { Name::pattern(&file) };
@@ -76,6 +78,8 @@ impl Reader {
     /// An HLS playlist: its segments have its name and a number, unless an option says otherwise.
     fn playlist(&mut self, group: &Group, directory: String, file: &str) {
         let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+        // Variants have numbers in its place.
+        let stem = stem.split('%').next().unwrap_or(stem);
         self.add_output(directory.clone(), Name::pattern(file), false);
         // Where nothing names them: segments, subtitles and their playlist.
         self.add_output(directory.clone(), Name::Beginning(stem.to_owned()), false);

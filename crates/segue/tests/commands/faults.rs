@@ -1,7 +1,7 @@
 //! Who is killed, told to end, or too many: nothing is left behind.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -23,6 +23,21 @@ fn sigterm_ends_it_as_it_would_ffmpeg_and_its_file_is_whole() {
     let seen = Command::new("ffprobe").args(["-v", "error", &out]).output().unwrap();
     assert!(seen.status.success() && seen.stderr.is_empty(), "{}", text(&seen.stderr));
     house.nothing_is_left();
+}
+
+#[test]
+fn a_film_that_grows_meanwhile_is_read_as_it_was_and_that_is_said() {
+    let house = House::new(1);
+    let film = house.path("growing.mkv");
+    fs::copy(crate::support::film(), &film).unwrap();
+    let words = line("-v error -re -i growing.mkv -t 1 -f null -");
+    let client = spawn(&mut house.ffmpeg(&words));
+    house.command();
+    let mut file = fs::OpenOptions::new().append(true).open(&film).unwrap();
+    file.write_all(b"more").unwrap();
+    let ended = client.wait_with_output().unwrap();
+    assert!(ended.status.success());
+    assert!(text(&ended.stderr).contains("growing.mkv grew meanwhile"), "{}", text(&ended.stderr));
 }
 
 #[test]

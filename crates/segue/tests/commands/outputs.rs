@@ -246,11 +246,13 @@ fn fonts_subtitles_and_lists_are_read_beside_the_film() {
         fs::write(directory.join("list.concat"), list).unwrap();
     };
     let input = film.display().to_string();
-    let filter = r"subtitles=f='it'\\\''s [1], 50%\:.srt':fontsdir='/usr/share/fonts'";
-    let mut words =
-        vec!["-v", "error", "-y", "-i", &input, "-t", "1", "-vf", filter, "-f", "framemd5"];
-    words.extend(["burnt.txt"]);
-    assert_alike(&house, prepare, &words);
+    // Fonts beside them, too: what is found twice is sent once.
+    for fonts in ["'/usr/share/fonts'", "."] {
+        let filter = format!(r"subtitles=f='it'\\\''s [1], 50%\:.srt':fontsdir={fonts}");
+        let mut words = vec!["-v", "error", "-y", "-i", &input, "-t", "1", "-vf", &filter];
+        words.extend(["-f", "framemd5", "burnt.txt"]);
+        assert_alike(&house, prepare, &words);
+    }
     let words = line(
         "-v error -y -f concat -safe 0 -i list.concat -c copy -f framemd5 \
          joined.txt",
@@ -259,6 +261,28 @@ fn fonts_subtitles_and_lists_are_read_beside_the_film() {
     // Without `-safe 0` ffmpeg refuses such names.
     let words = ["-v", "error", "-y", "-f", "concat", "-i", "list.concat", "-c", "copy", "no.mkv"];
     assert_alike(&house, prepare, &words);
+}
+
+#[test]
+fn what_a_first_pass_keeps_is_there_for_the_second() {
+    let house = House::new(1);
+    let input = film().display().to_string();
+    let pass = |number, end: [&'static str; 3]| {
+        let mut words =
+            vec!["-v", "error", "-y", "-i", &input, "-t", "2", "-an", "-c:v", "libx264"];
+        words.extend(["-b:v", "200k", "-preset", "ultrafast", "-pass", number]);
+        words.extend(EXACT);
+        words.extend(end);
+        words
+    };
+    let first = pass("1", ["-f", "null", "-"]);
+    let made = assert_alike(&house, |_| {}, &first);
+    assert!(made.contains_key("ffmpeg2pass-0.log"), "{:?}", made.keys());
+    let after_first = |directory: &Path| {
+        assert!(plain(directory, &first).status.success());
+    };
+    assert_alike(&house, after_first, &pass("2", ["-f", "mpegts", "out.ts"]));
+    house.nothing_is_left();
 }
 
 #[test]
