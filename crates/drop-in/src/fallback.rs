@@ -7,7 +7,9 @@ use crate::Trouble;
 /// Whether ffmpeg may run here instead.
 pub fn may_run_here(policy: FallbackPolicy, trouble: &Trouble) -> bool {
     match trouble {
-        Trouble::Unreachable(_) | Trouble::NotAJob(_) => policy != FallbackPolicy::Never,
+        Trouble::Unreachable(_) | Trouble::NotAJob(_) | Trouble::NotElsewhere(_) => {
+            policy != FallbackPolicy::Never
+        }
         Trouble::Busy(_) => policy == FallbackPolicy::WhenBusy,
     }
 }
@@ -17,6 +19,9 @@ pub fn remedy(policy: FallbackPolicy, trouble: &Trouble) -> &'static str {
     match (trouble, policy) {
         (Trouble::Busy(_), FallbackPolicy::Never | FallbackPolicy::WhenUnreachable) => {
             "add a worker, or set fallback = \"when-busy\" to have ffmpeg run here then"
+        }
+        (Trouble::NotElsewhere(_), FallbackPolicy::Never) => {
+            "fallback = \"when-unreachable\" has ffmpeg run such lines here"
         }
         (_, FallbackPolicy::Never) => {
             "`segue doctor` says what to do; fallback = \"when-unreachable\" has ffmpeg run here then"
@@ -40,5 +45,6 @@ mod tests {
         assert_eq!(may(Trouble::Unreachable(why())), [false, true, true]);
         assert_eq!(may(Trouble::Busy(why())), [false, false, true]);
         assert_eq!(may(Trouble::NotAJob(why())), [false, true, true]);
+        assert_eq!(may(Trouble::NotElsewhere(why())), [false, true, true]);
     }
 }

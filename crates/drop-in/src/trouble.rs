@@ -14,4 +14,7 @@ pub enum Trouble {
     /// Looked at with its source, it is no job after all, but a command: why.
     #[error("it has to run as it is: {0}")]
     NotAJob(String),
+    /// It opens what only this machine has, or what nobody follows: what, and why.
+    #[error("{0}")]
+    NotElsewhere(String),
 }

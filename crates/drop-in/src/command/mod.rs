@@ -183,7 +183,7 @@ struct Prepared {
 }
 
 fn prepare(line: &CommandLine, config: &Config, caller: &Caller) -> Result<Prepared, Trouble> {
-    let unable = |error: Refusal| Trouble::Unreachable(error.to_string());
+    let unable = |error: Refusal| Trouble::NotElsewhere(error.to_string());
     let files = Files::of(line, &caller.directory).map_err(unable)?;
     let mut needs = needs::of(line, &files);
     let gathered = gather::gather(files, &config.path_maps, &caller.directory).map_err(unable)?;
