@@ -112,8 +112,7 @@ pub fn gather(mut files: Files, maps: &[PathMap], directory: &str) -> Result<Gat
     let mut directories = vec![directory.to_owned()];
     let (mut present, mut growing) = (Vec::new(), Vec::new());
     // One that is to be read as a file is there as well, so that ffmpeg says what it is.
-    let whole = files.inputs.iter().map(|name| absolute(directory, local(name).1));
-    directories.extend(whole.filter(|path| Path::new(path).is_dir()));
+    directories.extend(files.inputs.iter().map(whole).filter(|path| Path::new(path).is_dir()));
     for Output { directory, name, growing: grows } in &files.outputs {
         if Path::new(directory).is_dir() && !directories.contains(directory) {
             directories.push(directory.clone());
